@@ -1,0 +1,1 @@
+"""Pure functions on arrays: decoding, spectra, severity, features, anomaly."""

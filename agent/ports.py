@@ -1,0 +1,121 @@
+"""The shapes and errors that cross between stages and adapters. Types and errors only: no behaviour."""
+
+from collections import namedtuple
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from typing import Any, Protocol
+
+    import numpy as np
+
+    class Clock(Protocol):
+        """The only reader of time."""
+
+        def monotonic_ns(self) -> int: ...
+        def utc_ns(self) -> int: ...
+        def synced(self) -> bool: ...
+        async def sleep(self, seconds: float) -> None: ...
+
+    class Sensor(Protocol):
+        """One sensor. `batches` yields FrameBatch until `stop`; errors come as batches with `fault`."""
+
+        name: str
+        layout: Any  # drivers.device.Layout
+
+        async def start(self) -> None: ...
+        async def next_batch(self) -> "FrameBatch": ...
+        async def stop(self) -> None: ...
+
+    class Model(Protocol):
+        """Scores one standardised feature vector, shape (n_features,), float32."""
+
+        name: str
+        version: str
+        runtime: str  # "tflite-runtime", "ai-edge-litert" or "statistics"
+
+        def score(self, z: "np.ndarray[Any, Any]") -> "tuple[float, tuple[float, ...]]":
+            """(score, contribution of each feature); ModelFault when input or output is not finite."""
+            ...
+
+    class Store(Protocol):
+        """Durable outbox and history. What `append` returned from survives a power cut."""
+
+        boot: int
+
+        async def open(self) -> "tuple[str, ...]":
+            """Opens or creates; returns the degraded modes met on the way (empty when all is well)."""
+            ...
+
+        async def append(self, rows: "list[Row]", history: "list[tuple[str, int, str]]") -> None:
+            """One transaction. `history`: (machine, mono_ns, JSON text) for the page."""
+            ...
+
+        async def oldest(self, after_id: int, limit_rows: int) -> "list[Row]": ...
+        async def ack(self, through_id: int) -> None:
+            """Frees rows with id <= `through_id`; called only after their PUBACK."""
+            ...
+
+        async def wait_for_rows(self) -> None: ...
+        async def stats(self) -> "StoreStats": ...
+        async def recent(self, machine: str, limit_rows: int) -> "list[str]": ...
+        async def get_setting(self, key: str) -> "str | None": ...
+        async def put_setting(self, key: str, value: str) -> None: ...
+        async def close(self) -> None: ...
+
+    class Link(Protocol):
+        """One connection's life."""
+
+        async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+            """Returns after PUBACK (QoS 1). LinkDown when the connection ended first."""
+            ...
+
+        async def messages(self) -> "tuple[str, bytes]":
+            """The next incoming message. LinkDown when the connection ended."""
+            ...
+
+    class Upstream(Protocol):
+        def connect(self) -> "AbstractAsyncContextManager[Link]":
+            """A new connection; LinkDown when there is none."""
+            ...
+
+
+# Raw frames as they came: `raw` holds `frames` frames back to back, oldest first. `ticks` is the count of
+# frames the chip had produced (delivered + waiting) when its level was read at `mono_ns`; `lost` frames
+# are known to be missing before this batch. `fault` is "" or the reason that no frames could be read.
+FrameBatch = namedtuple(
+    "FrameBatch", ("sensor", "raw", "frames", "ticks", "mono_ns", "overrun", "fault")
+)
+
+# An outbox row. `id` = boot << 32 | seq; seq is without holes within a boot and starts at 1.
+# `body` is the JSON text of the row's own fields.
+Row = namedtuple("Row", ("id", "mono_ns", "kind", "body"))
+
+StoreStats = namedtuple(
+    "StoreStats", ("produced_rows", "delivered_rows", "backlog_rows", "oldest_mono_ns", "file_bytes")
+)
+
+
+def row_id(boot: int, seq: int) -> int:
+    return boot << 32 | seq
+
+
+def row_boot(identity: int) -> int:
+    return identity >> 32
+
+
+def row_seq(identity: int) -> int:
+    return identity & 0xFFFFFFFF
+
+
+class LinkDown(Exception):
+    """Whatever may pass between here and the broker: no route, refused, timed out, cut."""
+
+
+class StoreFault(Exception):
+    """The store cannot take or give rows now; says which file and why."""
+
+
+class ModelFault(Exception):
+    """A model file or its answer cannot be trusted; says what was expected and found."""
