@@ -4,7 +4,6 @@ from collections import namedtuple
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Protocol
 
@@ -93,7 +92,8 @@ FrameBatch = namedtuple(
 Row = namedtuple("Row", ("id", "mono_ns", "kind", "body"))
 
 StoreStats = namedtuple(
-    "StoreStats", ("produced_rows", "delivered_rows", "backlog_rows", "oldest_mono_ns", "file_bytes")
+    "StoreStats",
+    ("produced_rows", "delivered_rows", "backlog_rows", "oldest_mono_ns", "file_bytes"),
 )
 
 

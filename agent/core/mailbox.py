@@ -16,7 +16,7 @@ class Mailbox:
             raise ValueError(f"limit: {limit} is not a queue length (expected 1 or more)")
         self.limit = limit
         self.dropped = 0
-        self._items: "deque[Any]" = deque((), limit)
+        self._items: "deque[Any]" = deque(maxlen=limit)
         self._arrived = asyncio.Event()
 
     def put(self, item: "Any") -> None:

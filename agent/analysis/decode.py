@@ -1,0 +1,57 @@
+"""Raw frames to physical values, a whole block at once.
+
+The numpy half of a driver's layout; `drivers.device.decode_frame` is the other half, and both are
+held to the same golden vectors. Never guesses: a frame whose fixed bits are wrong is reported.
+"""
+
+import numpy as np
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Bytes2d = NDArray[np.uint8]
+
+
+def frames_2d(raw: bytes, frame_bytes: int) -> "Bytes2d":
+    """`raw` as shape (n, frame_bytes); ValueError when it is not whole frames."""
+    if len(raw) % frame_bytes:
+        raise ValueError(
+            f"raw: {len(raw)} bytes is not a whole number of {frame_bytes}-byte frames"
+        )
+    return np.frombuffer(raw, dtype=np.uint8).reshape(-1, frame_bytes)
+
+
+def decode(raw: bytes, layout: "Any") -> "NDArray[np.float64]":
+    """Values of every channel, shape (n, channels), in each channel's own unit.
+
+    `layout`: the driver's Layout. Bits of a channel are taken as two's complement.
+    """
+    frames = frames_2d(raw, layout.frame_bytes)
+    values = np.empty((len(frames), len(layout.channels)))
+    for column, channel in enumerate(layout.channels):
+        values[:, column] = (_integers(frames, channel) + channel.bias) * channel.scale
+    return values
+
+
+def broken_frames(raw: bytes, layout: "Any") -> "list[tuple[str, str, int]]":
+    """(status, reason, count) of every check that some frame fails; [] when all frames hold."""
+    frames = frames_2d(raw, layout.frame_bytes)
+    found = []
+    for check in layout.checks:
+        count = int(np.count_nonzero((frames[:, check.offset] & check.mask) != check.value))
+        if count:
+            found.append((check.status, check.reason, count))
+    return found
+
+
+def _integers(frames: "Bytes2d", channel: "Any") -> "NDArray[np.int64]":
+    whole = np.zeros(len(frames), dtype=np.int64)
+    for place in range(channel.size):
+        index = place if channel.order == "big" else channel.size - 1 - place
+        whole = whole << 8 | frames[:, channel.offset + index]
+    sign = 1 << (channel.bits - 1)
+    field = whole >> channel.shift & (2 * sign - 1)
+    return (field ^ sign) - sign

@@ -1,0 +1,101 @@
+"""Spectra of one gapless window: power spectrum, velocity by integration, band levels, envelope.
+
+All levels are RMS. Windows are Hann; power is corrected for the window's loss, so that the sum over
+all bins equals the mean square of the signal whatever its content.
+"""
+
+import numpy as np
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+    class Spectrum(NamedTuple):
+        """One-sided power spectrum: `power_g2[k]` is the mean square in bin k at `hz[k]`."""
+
+        hz: Floats
+        power_g2: Floats
+        rate_hz: float
+else:
+    from collections import namedtuple
+
+    Spectrum = namedtuple("Spectrum", ("hz", "power_g2", "rate_hz"))
+
+STANDARD_GRAVITY_MM_S2 = 9806.65  # ISO 80000-3
+ISO_BAND_HZ = (10.0, 1000.0)  # ISO 20816-1, broad-band vibration
+ISO_BAND_SLOW_HZ = (2.0, 1000.0)  # below 600 r/min
+SLOW_RPM = 600.0
+MIN_PERIODS = 3  # of the lower band edge in a window: fewer make an RMS of that edge meaningless
+
+_hann_cache: "dict[int, tuple[Floats, float]]" = {}
+
+
+def power_spectrum(acceleration_g: "Floats", rate_hz: float) -> "Spectrum":
+    """One-sided power spectrum of a window of shape (n,), its mean removed.
+
+    ValueError for fewer than 8 samples, a rate that is not positive, or a value that is not finite.
+    """
+    n = len(acceleration_g)
+    if n < 8:
+        raise ValueError(f"window: {n} samples are too few for a spectrum (expected 8 or more)")
+    if not rate_hz > 0:
+        raise ValueError(f"rate_hz: {rate_hz} is not a sample rate (expected more than 0)")
+    if not np.isfinite(acceleration_g).all():
+        raise ValueError("window: holds a value that is not finite")
+    hann, power_gain = _hann(n)
+    lines = np.fft.rfft((acceleration_g - acceleration_g.mean()) * hann)
+    power = (lines.real**2 + lines.imag**2) * (2.0 / (n * n * power_gain))
+    power[0] *= 0.5
+    if n % 2 == 0:
+        power[-1] *= 0.5
+    return Spectrum(np.fft.rfftfreq(n, 1.0 / rate_hz), power, rate_hz)
+
+
+def band_power_g2(spectrum: "Spectrum", low_hz: float, high_hz: float) -> float:
+    """Mean square, g², of the bins at low_hz <= f < high_hz."""
+    first, last = np.searchsorted(spectrum.hz, (low_hz, high_hz))
+    return float(spectrum.power_g2[first:last].sum())
+
+
+def velocity_rms_mm_s(spectrum: "Spectrum", band_hz: "tuple[float, float]" = ISO_BAND_HZ) -> float:
+    """RMS velocity in mm/s over `band_hz`, by integration in the frequency domain.
+
+    The upper edge is cut at the Nyquist frequency: the sensor sees no further, and the caller says so.
+    ValueError if the window is shorter than three periods of the lower edge.
+    """
+    resolution_hz = float(spectrum.hz[1])
+    if band_hz[0] < MIN_PERIODS * resolution_hz:
+        raise ValueError(
+            f"window: {1 / resolution_hz:.3f} s is shorter than {MIN_PERIODS} periods of {band_hz[0]} Hz"
+        )
+    first = int(np.searchsorted(spectrum.hz, band_hz[0]))
+    last = int(np.searchsorted(spectrum.hz, band_hz[1], side="right"))
+    omega = 2 * np.pi * spectrum.hz[first:last]
+    mean_square = (spectrum.power_g2[first:last] / omega**2).sum()
+    return float(np.sqrt(mean_square)) * STANDARD_GRAVITY_MM_S2
+
+
+def iso_band_hz(rpm: "float | None") -> "tuple[float, float]":
+    """The band of broad-band severity: from 2 Hz for shafts below 600 r/min, else from 10 Hz."""
+    return ISO_BAND_SLOW_HZ if rpm is not None and rpm < SLOW_RPM else ISO_BAND_HZ
+
+
+def envelope(acceleration_g: "Floats", rate_hz: float, low_hz: float, high_hz: float) -> "Floats":
+    """Magnitude of the analytic signal of the band `low_hz`..`high_hz`, same shape as the input."""
+    n = len(acceleration_g)
+    lines = np.fft.fft(acceleration_g)
+    hz = np.fft.fftfreq(n, 1.0 / rate_hz)
+    lines[(hz < low_hz) | (hz > high_hz)] = 0.0
+    return np.abs(np.fft.ifft(2.0 * lines))
+
+
+def _hann(n: int) -> "tuple[Floats, float]":
+    """Periodic Hann window and its mean square, kept per length (a run uses one or two lengths)."""
+    if n not in _hann_cache:
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)
+        _hann_cache[n] = (window, float((window**2).mean()))
+    return _hann_cache[n]
