@@ -1,4 +1,4 @@
-"""The shapes and errors that cross between stages and adapters. Types and errors only: no behaviour."""
+"""The shapes and errors that cross between stages and adapters: types and errors, no behaviour."""
 
 from collections import namedtuple
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         async def sleep(self, seconds: float) -> None: ...
 
     class Sensor(Protocol):
-        """One sensor. `batches` yields FrameBatch until `stop`; errors come as batches with `fault`."""
+        """One sensor. Errors of its bus come as batches with a `fault`, never as exceptions."""
 
         name: str
         layout: Any  # drivers.device.Layout
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         runtime: str  # "tflite-runtime", "ai-edge-litert" or "statistics"
 
         def score(self, z: "np.ndarray[Any, Any]") -> "tuple[float, tuple[float, ...]]":
-            """(score, contribution of each feature); ModelFault when input or output is not finite."""
+            """(score, contribution of each feature); ModelFault when not finite, in or out."""
             ...
 
     class Store(Protocol):
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         boot: int
 
         async def open(self) -> "tuple[str, ...]":
-            """Opens or creates; returns the degraded modes met on the way (empty when all is well)."""
+            """Opens or creates; returns the degraded modes met on the way, () when all is well."""
             ...
 
         async def append(self, rows: "list[Row]", history: "list[tuple[str, int, str]]") -> None:
@@ -80,9 +80,9 @@ if TYPE_CHECKING:
             ...
 
 
-# Raw frames as they came: `raw` holds `frames` frames back to back, oldest first. `ticks` is the count of
-# frames the chip had produced (delivered + waiting) when its level was read at `mono_ns`; `lost` frames
-# are known to be missing before this batch. `fault` is "" or the reason that no frames could be read.
+# Raw frames as they came: `raw` holds `frames` frames back to back, oldest first. `ticks` is the
+# count of frames that the chip had produced since its start when its level was read at `mono_ns`.
+# `overrun`: the chip threw frames away before this batch. `fault` is "" or why nothing was read.
 FrameBatch = namedtuple(
     "FrameBatch", ("sensor", "raw", "frames", "ticks", "mono_ns", "overrun", "fault")
 )

@@ -54,4 +54,5 @@ def _integers(frames: "Bytes2d", channel: "Any") -> "NDArray[np.int64]":
         whole = whole << 8 | frames[:, channel.offset + index]
     sign = 1 << (channel.bits - 1)
     field = whole >> channel.shift & (2 * sign - 1)
-    return (field ^ sign) - sign
+    value: NDArray[np.int64] = (field ^ sign) - sign
+    return value

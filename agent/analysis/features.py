@@ -1,8 +1,8 @@
 """The feature vector of one axis and one window: named, ordered, versioned.
 
 One implementation, for training and for running. Levels are natural logarithms, so that a healthy
-machine's scatter is near normal and a factor is a factor at every level. Temperature is not in here:
-one value among many drowns, so it has its own limit and trend.
+machine's scatter is near normal and a factor is a factor at every level. Temperature is not in
+here: one value among many drowns, so it has its own limit and trend.
 """
 
 import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FEATURE_VERSION = 1
 BANDS = 16
 LOWEST_HZ = 10.0
+BAND_OFFSET_HZ = 60.0  # bands are even below it and logarithmic above: each holds several bins
 USABLE_OF_NYQUIST = 0.95  # above it the part's own filter decides, not the machine
 ENVELOPE_FROM_HZ = 300.0  # shaft orders stay below; a slow sensor still sees bursts above
 FLOOR_G = 1e-6  # far below any part's noise: keeps the logarithm of a dead line finite
@@ -44,8 +45,11 @@ FEATURES = len(FEATURE_NAMES)
 
 
 def band_edges_hz(rate_hz: float) -> "Floats":
-    """The 17 edges of the log-spaced bands that a sample rate allows, in Hz."""
-    return np.geomspace(LOWEST_HZ, USABLE_OF_NYQUIST * rate_hz / 2, BANDS + 1)
+    """The 17 edges of the bands that a sample rate allows, in Hz: near even, then logarithmic."""
+    top_hz = USABLE_OF_NYQUIST * rate_hz / 2
+    shifted = np.geomspace(LOWEST_HZ + BAND_OFFSET_HZ, top_hz + BAND_OFFSET_HZ, BANDS + 1)
+    edges: Floats = shifted - BAND_OFFSET_HZ
+    return edges
 
 
 def band_of(name: str, rate_hz: float) -> "tuple[float, float] | None":
@@ -90,7 +94,8 @@ def features(acceleration_g: "Floats", rate_hz: float) -> "Floats":
         float(burst.max()) / max(burst_rms, FLOOR_G),
         centre_hz,
     )
-    return np.log(np.maximum(values, FLOOR_G))
+    levels: Floats = np.log(np.maximum(values, FLOOR_G))
+    return levels
 
 
 def _kurtosis(swing: "Floats", rms: float) -> float:

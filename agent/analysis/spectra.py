@@ -64,13 +64,14 @@ def band_power_g2(spectrum: "Spectrum", low_hz: float, high_hz: float) -> float:
 def velocity_rms_mm_s(spectrum: "Spectrum", band_hz: "tuple[float, float]" = ISO_BAND_HZ) -> float:
     """RMS velocity in mm/s over `band_hz`, by integration in the frequency domain.
 
-    The upper edge is cut at the Nyquist frequency: the sensor sees no further, and the caller says so.
+    The upper edge is cut at the Nyquist frequency: the sensor sees no further.
     ValueError if the window is shorter than three periods of the lower edge.
     """
     resolution_hz = float(spectrum.hz[1])
     if band_hz[0] < MIN_PERIODS * resolution_hz:
         raise ValueError(
-            f"window: {1 / resolution_hz:.3f} s is shorter than {MIN_PERIODS} periods of {band_hz[0]} Hz"
+            f"window: {1 / resolution_hz:.3f} s is shorter than {MIN_PERIODS} periods"
+            f" of {band_hz[0]} Hz"
         )
     first = int(np.searchsorted(spectrum.hz, band_hz[0]))
     last = int(np.searchsorted(spectrum.hz, band_hz[1], side="right"))

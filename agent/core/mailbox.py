@@ -1,4 +1,4 @@
-"""A bounded hand-over between coroutines of one event loop. Full means: the oldest goes, and is counted."""
+"""A bounded hand-over between coroutines of one loop. Full: the oldest goes, and is counted."""
 
 import asyncio
 from collections import deque
@@ -16,7 +16,7 @@ class Mailbox:
             raise ValueError(f"limit: {limit} is not a queue length (expected 1 or more)")
         self.limit = limit
         self.dropped = 0
-        self._items: "deque[Any]" = deque(maxlen=limit)
+        self._items: "deque[Any]" = deque((), limit)
         self._arrived = asyncio.Event()
 
     def put(self, item: "Any") -> None:

@@ -1,1 +1,1 @@
-"""One coroutine each: glue between core, analysis and ports; the only place with await and policy."""
+"""One coroutine each: glue between core, analysis and ports; await and policy live here."""
