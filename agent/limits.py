@@ -1,0 +1,37 @@
+"""Every bound in the program, with its reason. Relations between bounds are asserted at the end."""
+
+# Acquisition
+DRAIN_INTERVAL_S = 0.004  # an ADXL345's FIFO holds 10 ms at 3200 Hz; drained at less than half
+BATCH_INTERVAL_S = (
+    0.1  # frames go to the event loop ten times a second: wake-ups cost more than bytes
+)
+BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
+FIT_SPAN_S = (
+    20.0  # the clock fit looks back this far: 0.1 % of rate in 10 s, and follows temperature
+)
+RATE_ERROR_MAX = 0.06  # oscillators are off by up to 4 %; beyond 6 % it is not the oscillator
+
+# Analysis
+WINDOW_S_MIN = 0.3  # three periods of 10 Hz, ISO 20816-1's lower band edge
+BASELINE_WINDOWS = 200  # fewer do not support a spread of 24 features
+ALARM_N = 5  # of the last ALARM_M windows; one bad window is not a fault
+ALARM_M = 8
+TEMPERATURE_LIMIT_DEGC = 90.0  # bearing housing; makers commonly print 80 to 100 degC for grease
+
+# Store and delivery
+COMMIT_INTERVAL_S = 2.0  # what a power cut may cost of ordinary rows; alarms commit at once
+RECORDS_QUEUED = 10_000  # rows waiting in memory while the disk does not take them
+HISTORY_ROWS = 200_000  # about a day of one machine at two verdicts a second
+
+# Life of tasks
+RESTART_DELAY_S = 0.5
+RESTART_DELAYS_MAX = 6  # 0.5 s doubling: about 32 s of trying before the process gives up
+STEADY_AFTER_S = 60.0
+STOP_WITHIN_S = 4.0  # all stops within 5 s, and the store needs the last of them
+
+HEALTH_INTERVAL_S = 1.0
+LAG_INTERVAL_S = 0.05  # how often the loop's own delay is measured
+
+assert BATCH_INTERVAL_S > DRAIN_INTERVAL_S
+assert ALARM_N <= ALARM_M
+assert STOP_WITHIN_S < 5.0
