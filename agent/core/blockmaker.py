@@ -1,0 +1,75 @@
+"""Frames as they came, made into blocks: true time, true rate, loss counted, never filled.
+
+Pure: time comes with the batches. A driver's bus error, an overrun or a count that does not fit the
+clock all end the run of frames; the next block says how many are missing.
+"""
+
+from agent.core.block import FAILURE, GOOD, OUT_OF_SPEC, Block
+from agent.core.clockfit import ClockFit
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class BlockMaker:
+    """One sensor's batches to blocks. Beyond `rate_error_max` the rate itself is out of spec."""
+
+    def __init__(
+        self, sensor: str, nominal_hz: float, fit_span_s: float, rate_error_max: float
+    ) -> None:
+        self._sensor = sensor
+        self._nominal_hz = nominal_hz
+        self._rate_error_max = rate_error_max
+        self._clock = ClockFit(nominal_hz, fit_span_s)
+        self._seq = 0
+        self._next_ns: "int | None" = None
+        self.frames_total = 0
+        self.lost_total = 0
+
+    def take(self, batch: "Any") -> "Block":
+        """The block of one FrameBatch; `frames` may be 0 when only a fault is to be told."""
+        broken = bool(batch.fault) or batch.overrun
+        if broken:
+            self._clock.restart()
+        elif batch.frames:
+            self._clock.observe(batch.ticks, batch.mono_ns)
+        fit = self._clock.fit()
+        rate_hz = fit.rate_hz if fit else self._nominal_hz
+        end_ns = fit.t0_ns + int(batch.ticks * 1e9 / rate_hz) if fit else batch.mono_ns
+        t0_ns = end_ns - int(batch.frames * 1e9 / rate_hz)
+        lost = self._lost(batch, t0_ns, rate_hz)
+        if batch.frames:
+            self._next_ns = end_ns
+        self._seq += 1
+        self.frames_total += batch.frames
+        self.lost_total += lost
+        status, reason = self._judge(batch, rate_hz, fit is not None)
+        return Block(
+            self._sensor,
+            self._seq,
+            t0_ns,
+            rate_hz,
+            fit.rate_error if fit else self._rate_error_max,
+            batch.raw,
+            batch.frames,
+            lost,
+            status,
+            reason,
+        )
+
+    def _lost(self, batch: "Any", t0_ns: int, rate_hz: float) -> int:
+        """Frames between the last block and this one, by the clock; at least 1 after an overrun."""
+        if not batch.overrun or self._next_ns is None or not batch.frames:
+            return 0
+        return max(1, int((t0_ns - self._next_ns) * rate_hz / 1e9 + 0.5))
+
+    def _judge(self, batch: "Any", rate_hz: float, fitted: bool) -> "tuple[str, str]":
+        if batch.fault:
+            return FAILURE, batch.fault
+        if batch.overrun:
+            return OUT_OF_SPEC, "overrun: the chip's buffer was full before it was read"
+        off = abs(rate_hz / self._nominal_hz - 1)
+        if fitted and off > self._rate_error_max:
+            return OUT_OF_SPEC, f"true rate {rate_hz:.0f} Hz, expected {self._nominal_hz:.0f} Hz"
+        return GOOD, ""
