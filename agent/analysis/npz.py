@@ -24,7 +24,7 @@ def read_npz(content: bytes) -> "dict[str, NDArray[Any]]":
     """Every array by name. ValueError when the bytes are not an archive of plain arrays."""
     try:
         return {
-            name[: -len(".npy")]: np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+            name[: -len(".npy")]: np.load(io.BytesIO(raw), allow_pickle=False)
             for name, raw in _members(content)
             if name.endswith(".npy")
         }

@@ -1,0 +1,85 @@
+"""One trusted window, assessed: features, severity, likeness to the machine's own normal. Pure."""
+
+import numpy as np
+
+from agent.analysis.anomaly import Baseline, compare
+from agent.analysis.features import band_of, features
+from agent.analysis.severity import judge_severity
+from agent.analysis.spectra import iso_band_hz, power_spectrum, velocity_rms_mm_s
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
+    from numpy.typing import NDArray
+
+    from agent.analysis.anomaly import Anomaly, ScoreOne
+    from agent.analysis.severity import Severity, SeverityTable
+
+    Floats = NDArray[np.float64]
+
+    class Assessment(NamedTuple):
+        """`vectors`: shape (axes, features). `anomaly`: None without a baseline."""
+
+        vectors: Floats
+        severity: Severity
+        anomaly: Anomaly | None
+else:
+    from collections import namedtuple
+
+    Assessment = namedtuple("Assessment", ("vectors", "severity", "anomaly"))
+
+
+def assess(
+    values: "Floats",
+    rate_hz: float,
+    table: "SeverityTable",
+    rpm: "float | None",
+    baseline: "Baseline | None",
+    score_one: "ScoreOne | None",
+) -> "Assessment":
+    """Acceleration in g, shape (n, axes), n a power of two for speed. The worst axis counts."""
+    vectors = np.stack([features(axis, rate_hz) for axis in values.T])
+    velocity = worst_velocity_rms_mm_s(values, rate_hz, rpm)
+    anomaly = None
+    if baseline is not None and score_one is not None:
+        anomaly = compare(vectors, baseline, score_one)
+    return Assessment(vectors, judge_severity(velocity, table), anomaly)
+
+
+def worst_velocity_rms_mm_s(values: "Floats", rate_hz: float, rpm: "float | None") -> float:
+    """The largest velocity RMS of the axes, in mm/s, over the ISO band that the window resolves."""
+    low_hz, high_hz = iso_band_hz(rpm)
+    low_hz = max(low_hz, 3.0 * rate_hz / len(values))
+    return max(
+        velocity_rms_mm_s(power_spectrum(axis, rate_hz), (low_hz, high_hz)) for axis in values.T
+    )
+
+
+def anomaly_reason(anomaly: "Anomaly", rate_hz: float) -> "dict[str, Any]":
+    """The verdict's reason in facts: the feature that moved most, by how much, and where it lies.
+
+    A band of frequencies says more to a technician than a statistic, so one that carries at least
+    half of the largest share comes first.
+    """
+    largest = anomaly.contributions[0]
+    chosen = largest
+    for part in anomaly.contributions:
+        if band_of(part[0], rate_hz) and part[1] >= 0.5 * largest[1]:
+            chosen = part
+            break
+    reason: "dict[str, Any]" = {
+        "feature": chosen[0],
+        "times": round(chosen[2], 2),
+        "score": round(anomaly.score, 3),
+        "threshold": round(anomaly.threshold, 3),
+    }
+    band = band_of(chosen[0], rate_hz)
+    if band:
+        reason["low_hz"], reason["high_hz"] = round(band[0], 1), round(band[1], 1)
+    return reason
+
+
+def stack(parts: "Any") -> "Floats":
+    """Equal shapes, one behind the other: shape (n, ...)."""
+    return np.stack([np.asarray(part, dtype=np.float64) for part in parts])
