@@ -6,6 +6,8 @@ BATCH_INTERVAL_S = (
     0.1  # frames go to the event loop ten times a second: wake-ups cost more than bytes
 )
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
+BUS_RETRY_S = 0.5  # a chip that failed is left alone this long, then brought up anew
+SLOW_SENSOR_HZ = 100.0  # slower chips have no FIFO worth a faster drain
 FIT_SPAN_S = (
     20.0  # the clock fit looks back this far: 0.1 % of rate in 10 s, and follows temperature
 )

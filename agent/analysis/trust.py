@@ -1,4 +1,4 @@
-"""May this window be judged? Clipped, frozen or glitching frames are the sensor's, not the machine's."""
+"""May this window be judged? Clipped, frozen or broken frames are the sensor's fault."""
 
 import numpy as np
 

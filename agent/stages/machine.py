@@ -88,8 +88,7 @@ class MachineWatch:
         )
         self._operating = self._operating.after(assessment.severity.velocity_rms_mm_s)
         if self._operating.name != RUNNING:
-            reason = (self._operating.name, {})
-            return self._verdict(UNKNOWN, reason, assessment, rate_hz, mono_ns)
+            return self._verdict(UNKNOWN, (self._operating.name, {}), assessment, rate_hz, mono_ns)
         if self.baseline is None:
             return self._learn(assessment, rate_hz, mono_ns)
         level, cause = self._level(assessment, rate_hz)
@@ -138,6 +137,7 @@ class MachineWatch:
     ) -> "tuple[str, tuple[str, dict[str, Any]]]":
         """The worst of anomaly, severity and temperature, and why."""
         found = assessment.anomaly
+        assert found is not None, "a level needs a baseline"
         facts = anomaly_reason(found, rate_hz)
         by_anomaly = ALARM if found.ratio > ALARM_RATIO else WARNING if found.ratio > 1 else NORMAL
         candidates = [

@@ -1,0 +1,204 @@
+"""Sensors: a thread and a clock around each bus's drivers. Frames out, errors as batches.
+
+One thread a bus, because a FIFO holds milliseconds and a transfer blocks. The thread drains, stamps
+and hands over whole batches; it decodes nothing and waits on no disk.
+"""
+
+import asyncio
+import threading
+
+from agent.core.mailbox import Mailbox
+from agent.limits import (
+    BATCH_INTERVAL_S,
+    BATCHES_QUEUED,
+    BUS_RETRY_S,
+    DRAIN_INTERVAL_S,
+    SLOW_SENSOR_HZ,
+)
+from agent.ports import FrameBatch
+from drivers.device import SensorFault
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from agent.ports import Clock
+
+FIFO_MARGIN_FRAMES = 1  # a chip may hold one frame more in its output register
+
+
+class Drainer:
+    """One driver's frames, counted and stamped. Synchronous: whoever calls it owns the time."""
+
+    def __init__(self, name: str, driver: "Any", clock: "Clock") -> None:
+        self.name = name
+        self.layout = driver.layout
+        self.interval_s = 1.0 / driver.rate_hz
+        if driver.rate_hz > SLOW_SENSOR_HZ:
+            self.interval_s = DRAIN_INTERVAL_S
+        self._driver = driver
+        self._clock = clock
+        self._frame_bytes = driver.layout.frame_bytes
+        self._buffer = bytearray((driver.fifo_frames + FIFO_MARGIN_FRAMES) * self._frame_bytes)
+        self._view = memoryview(self._buffer)
+        self._held = bytearray()
+        self._delivered = 0
+        self._ticks = 0
+        self._ticks_ns = 0
+        self._overrun = False
+
+    def bring_up(self) -> "Iterator[int]":
+        """Identifies and starts the chip; yields the milliseconds it wants to be left alone."""
+        self._driver.identify()
+        yield from self._driver.start()
+        self._delivered = 0
+
+    def drain(self) -> None:
+        """Takes what the chip holds. OSError from the bus, SensorFault from the chip."""
+        drained = self._driver.drain_into(self._buffer)
+        # Late by the burst just read and never early: what the clock fit expects of its points.
+        self._ticks_ns = self._clock.monotonic_ns()
+        self._ticks = self._delivered + drained.level
+        self._delivered += drained.frames
+        self._overrun = self._overrun or drained.overrun
+        self._held.extend(self._view[: drained.frames * self._frame_bytes])
+
+    def batch(self) -> "FrameBatch":
+        """What was drained since the last call."""
+        raw, self._held = bytes(self._held), bytearray()
+        overrun, self._overrun = self._overrun, False
+        frames = len(raw) // self._frame_bytes
+        return FrameBatch(self.name, raw, frames, self._ticks, self._ticks_ns, overrun, "")
+
+    def fault(self, text: str) -> "FrameBatch":
+        """A batch that only says what went wrong; what was held before it goes with it."""
+        self._held = bytearray()
+        return FrameBatch(self.name, b"", 0, 0, self._clock.monotonic_ns(), False, text)
+
+    def stop(self) -> None:
+        self._driver.stop()
+
+
+class BusThread:
+    """One bus's thread: drains every sensor on it in turn, each at its own interval."""
+
+    def __init__(self, name: str, clock: "Clock") -> None:
+        self._name = name
+        self._clock = clock
+        self._turns: "list[_Turn]" = []
+        self._ending = threading.Event()
+        self._thread: "threading.Thread | None" = None
+
+    def add(self, drainer: "Drainer") -> "BusSensor":
+        """The sensor of a drainer on this bus; before the first `start`."""
+        turn = _Turn(drainer)
+        self._turns.append(turn)
+        return BusSensor(self, drainer, turn)
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"bus-{self._name}", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and puts the chips to sleep; safe to call again."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            now_ns = self._clock.monotonic_ns()
+            for turn in self._turns:
+                if turn.due_ns <= now_ns:
+                    turn.step(self._clock.monotonic_ns())
+            next_ns = min(turn.due_ns for turn in self._turns)
+            pause_s = (next_ns - self._clock.monotonic_ns()) / 1e9
+            if pause_s > 0:
+                self._ending.wait(pause_s)
+        for turn in self._turns:
+            turn.end()
+
+
+class _Turn:
+    """Where one sensor stands: waiting to be brought up, or running, and when it is due next."""
+
+    def __init__(self, drainer: "Drainer") -> None:
+        self._drainer = drainer
+        self._bring_up: "Iterator[int] | None" = drainer.bring_up()
+        self._hand_over_ns = 0
+        self.due_ns = 0
+        self.deliver: "Callable[[FrameBatch], None]" = _nowhere
+
+    def step(self, now_ns: int) -> None:
+        try:
+            if self._bring_up is not None:
+                self._go_on_bringing_up(now_ns)
+            else:
+                self._drain(now_ns)
+        except (OSError, SensorFault) as error:
+            self.deliver(self._drainer.fault(str(error)))
+            self._bring_up = self._drainer.bring_up()
+            self.due_ns = now_ns + int(BUS_RETRY_S * 1e9)
+
+    def _go_on_bringing_up(self, now_ns: int) -> None:
+        assert self._bring_up is not None
+        wait_ms = next(self._bring_up, None)
+        if wait_ms is None:
+            self._bring_up = None
+            wait_ms = 0
+        self.due_ns = now_ns + wait_ms * 1_000_000
+
+    def _drain(self, now_ns: int) -> None:
+        self._drainer.drain()
+        if now_ns >= self._hand_over_ns:
+            self.deliver(self._drainer.batch())
+            self._hand_over_ns = now_ns + int(BATCH_INTERVAL_S * 1e9)
+        interval_ns = int(self._drainer.interval_s * 1e9)
+        self.due_ns = max(self.due_ns + interval_ns, now_ns)
+
+    def end(self) -> None:
+        if self._bring_up is None:
+            try:
+                self._drainer.stop()
+            except OSError:
+                return  # the bus is gone; there is nothing left to put to sleep
+
+
+def _nowhere(batch: "FrameBatch") -> None:
+    """Before a sensor is started its batches have no reader."""
+
+
+class BusSensor:
+    """The Sensor port: batches cross from the bus's thread into the event loop."""
+
+    def __init__(self, bus: "BusThread", drainer: "Drainer", turn: "_Turn") -> None:
+        self.name = drainer.name
+        self.layout = drainer.layout
+        self._bus = bus
+        self._turn = turn
+        self._mailbox = Mailbox(BATCHES_QUEUED)
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def hand_over(batch: "FrameBatch") -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._mailbox.put, batch)
+
+        self._turn.deliver = hand_over
+        self._bus.start()
+
+    async def next_batch(self) -> "FrameBatch":
+        batch = await self._mailbox.get()
+        assert isinstance(batch, FrameBatch)
+        return batch
+
+    @property
+    def dropped(self) -> int:
+        """Batches that nobody took in time."""
+        return self._mailbox.dropped
+
+    async def stop(self) -> None:
+        self._bus.stop()
