@@ -1,7 +1,7 @@
 """Reading a JSON object key by key, with a complaint for everything that does not fit.
 
-A complaint is one line: the path in the file, the value, what was expected. Nothing is guessed, nothing
-unknown is passed over.
+A complaint is one line: the path in the file, the value, what was expected. Nothing is guessed,
+nothing unknown is passed over.
 """
 
 import json

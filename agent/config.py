@@ -26,7 +26,7 @@ BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
     "sim_spi": False,
 }
 
-# What a chip can do, as far as the configuration must know: rates in Hz, I2C addresses (none: SPI only).
+# What a chip can do, as far as the configuration must know; no address means SPI only.
 CHIPS: "dict[str, dict[str, Any]]" = {
     "adxl345": {
         "rates_hz": (100, 200, 400, 800, 1600, 3200),
@@ -41,14 +41,12 @@ CHIPS: "dict[str, dict[str, Any]]" = {
         "range_g": None,
     },
 }
-I2C_RATE_HZ_MAX = (
-    1600  # ADXL345 frame by frame at 400 kHz: 4762 frames/s at best, half of it kept free
-)
+I2C_RATE_HZ_MAX = 1600  # ADXL345, frame by frame at 400 kHz: half of the wire kept free
 
 Device = namedtuple("Device", ("site", "name"))
 Page = namedtuple("Page", ("host", "port"))
 Broker = namedtuple("Broker", ("host", "port", "username", "password", "tls_ca"))
-Bus = namedtuple("Bus", ("name", "kind", "number", "chip_select", "speed_hz"))
+Bus = namedtuple("Bus", ("name", "kind", "number", "speed_hz"))
 Sensor = namedtuple("Sensor", ("name", "chip", "bus", "address", "rate_hz", "chip_select"))
 Machine = namedtuple(
     "Machine",
@@ -145,7 +143,6 @@ def _bus(part: "Part") -> "Bus":
         part.take("name", "a name", is_text),
         part.take("kind", one_of(tuple(BUS_KINDS)), lambda v: v in BUS_KINDS),
         part.take("number", "a bus number, 0 to 99", whole(0, 99), 0),
-        part.take("chip_select", "a chip select, 0 to 9", whole(0, 9), 0),
         part.take(
             "speed_hz", "a clock, 10000 to 20000000 Hz", whole(10_000, 20_000_000), 2_000_000
         ),

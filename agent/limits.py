@@ -8,6 +8,7 @@ BATCH_INTERVAL_S = (
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
 BUS_RETRY_S = 0.5  # a chip that failed is left alone this long, then brought up anew
 SLOW_SENSOR_HZ = 100.0  # slower chips have no FIFO worth a faster drain
+RATE_TRUSTED = 0.005  # a rate known to half a percent moves no line out of its bin
 FIT_SPAN_S = (
     20.0  # the clock fit looks back this far: 0.1 % of rate in 10 s, and follows temperature
 )
@@ -15,6 +16,7 @@ RATE_ERROR_MAX = 0.06  # oscillators are off by up to 4 %; beyond 6 % it is not 
 
 # Analysis
 WINDOW_S_MIN = 0.3  # three periods of 10 Hz, ISO 20816-1's lower band edge
+WINDOW_OVERLAP = 2  # each frame stands in two windows: a Hann window hides the edges
 BASELINE_WINDOWS = 200  # fewer do not support a spread of 24 features
 ALARM_N = 5  # of the last ALARM_M windows; one bad window is not a fault
 ALARM_M = 8

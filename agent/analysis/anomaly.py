@@ -97,9 +97,11 @@ def calibrate(
     rate_hz: float,
     model: str,
     score_one: "ScoreOne",
+    independent: float,
 ) -> "Baseline":
     """The baseline of trusted windows in order of time; `vectors` has shape (n, axes, features).
 
+    `independent`: how many of the windows do not overlap; the fewer, the wider the threshold.
     ValueError for fewer than 12 windows or a vector that is not finite.
     """
     if len(vectors) < WINDOWS_MIN:
@@ -112,7 +114,7 @@ def calibrate(
     return Baseline(
         mean,
         spread,
-        _held_out_threshold(vectors, score_one),
+        _caution(independent) * _held_out_threshold(vectors, score_one),
         len(vectors),
         rate_hz,
         FEATURE_VERSION,
@@ -208,6 +210,12 @@ def _held_out_threshold(vectors: "Floats", score_one: "ScoreOne") -> "Floats":
                 scores[axis].append(score_one(z[axis])[0])
     limit: Floats = MARGIN * np.quantile(np.asarray(scores), QUANTILE, axis=1)
     return limit
+
+
+def _caution(independent: float) -> float:
+    """How much further a new window lies when mean and spread come from few: (n + 1) / (n - 1)."""
+    n = max(independent, 2.0)
+    return (n + 1) / (n - 1)
 
 
 def _top(parts: "Floats", change: "Floats") -> "tuple[tuple[str, float, float], ...]":

@@ -83,3 +83,10 @@ def anomaly_reason(anomaly: "Anomaly", rate_hz: float) -> "dict[str, Any]":
 def stack(parts: "Any") -> "Floats":
     """Equal shapes, one behind the other: shape (n, ...)."""
     return np.stack([np.asarray(part, dtype=np.float64) for part in parts])
+
+
+def median_of(parts: "Any", levels: bool = False) -> "Any":
+    """Median over the parts; with `levels` of their exponentials (features are logarithms)."""
+    middle = np.median(stack(parts), axis=0)
+    middle = np.exp(middle) if levels else middle
+    return float(middle) if middle.ndim == 0 else middle

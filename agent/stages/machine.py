@@ -18,6 +18,7 @@ from agent.limits import (
     BASELINE_WINDOWS,
     SETTLE_WINDOWS,
     TEMPERATURE_LIMIT_DEGC,
+    WINDOW_OVERLAP,
 )
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -41,6 +42,7 @@ Verdict = namedtuple(
         "windows",
         "mono_ns",
         "changed",
+        "model",
     ),
 )
 
@@ -129,7 +131,12 @@ class MachineWatch:
     def _calibrate(self, rate_hz: float) -> "Any":
         vectors, velocities = zip(*self._learned)
         return anomaly.calibrate(
-            stack(vectors), stack(velocities), rate_hz, model_name(self._model), self._model.score
+            stack(vectors),
+            stack(velocities),
+            rate_hz,
+            model_name(self._model),
+            self._model.score,
+            len(self._learned) / WINDOW_OVERLAP,
         )
 
     def _level(
@@ -175,6 +182,7 @@ class MachineWatch:
             self.windows,
             mono_ns,
             changed,
+            model_name(self._model),
         )
 
 

@@ -1,0 +1,1 @@
+"""Workstation: training and evaluation of models."""
