@@ -35,7 +35,7 @@ Drained = namedtuple("Drained", ("frames", "level", "overrun"))
 
 
 class SensorFault(Exception):
-    """The chip answered, but cannot be trusted: what was expected and found, which wire to check."""
+    """The chip answered but cannot be trusted: what was expected and found, which wire to check."""
 
     def __init__(self, chip: str, expected: str, found: str, check: str) -> None:
         super().__init__(f"{chip}: expected {expected}, found {found}; check {check}")
