@@ -16,7 +16,8 @@ RATE_HZ = 3200.0
 
 def tone(hz: float, amplitude_g: float, seconds: float = 2.56) -> NDArray[np.float64]:
     t = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
-    return amplitude_g * np.sin(2 * np.pi * hz * t + 0.3)
+    wave: NDArray[np.float64] = amplitude_g * np.sin(2 * np.pi * hz * t + 0.3)
+    return wave
 
 
 def test_the_spectrum_sums_to_the_mean_square() -> None:
