@@ -38,6 +38,7 @@ ANYTHING = None
 # folder or file: (what of ours it may import, which packages from outside, which stdlib)
 RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
     "drivers": ({"drivers"}, set(), PORTABLE_STDLIB),
+    "hw": (set(), set(), PORTABLE_STDLIB),
     "hw/sim": ({"hw.sim"}, set(), PORTABLE_STDLIB),
     "hw/machines": ({"hw.machines"}, {"numpy"}, set(ALLOWED_STDLIB)),
     "agent/core": ({"agent.core"}, set(), PURE_CORE),
