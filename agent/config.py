@@ -160,12 +160,15 @@ def _sensor(part: "Part") -> "Sensor":
         chip,
         part.take("bus", "a bus's name", is_text),
         part.take(
-            "address", f"an address of {chip} {one_of(addresses)}", lambda v: v in addresses, None
+            "address",
+            f"an address of {chip} {one_of(addresses)}",
+            lambda v: chip is None or v in addresses,
+            None,
         ),
         part.take(
             "rate_hz",
             f"a rate of {chip} {one_of(rates)}",
-            lambda v: v in rates and not isinstance(v, bool),
+            lambda v: chip is None or (v in rates and not isinstance(v, bool)),
             rates[-1] if rates else None,
         ),
         part.take("chip_select", "a chip select, 0 to 9", whole(0, 9), 0),

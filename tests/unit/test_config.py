@@ -1,0 +1,96 @@
+"""Configuration: everything wrong is refused by path, value and expectation."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from agent.checked import ConfigFault
+from agent.config import read_settings
+
+GOOD: dict[str, Any] = {
+    "schema": 1,
+    "device": {"site": "planta-1", "name": "pi-7"},
+    "state_dir": "/var/lib/latido",
+    "buses": [{"name": "spi0", "kind": "spidev"}, {"name": "i2c1", "kind": "smbus2", "number": 1}],
+    "sensors": [
+        {"name": "de", "chip": "adxl345", "bus": "spi0", "rate_hz": 3200},
+        {"name": "tc", "chip": "max31855", "bus": "spi0", "chip_select": 1},
+        {"name": "nde", "chip": "adxl345", "bus": "i2c1", "rate_hz": 800, "address": 29},
+    ],
+    "machines": [{"name": "Bomba 1", "vibration": "de", "temperature": "tc", "rpm": 1770}],
+}
+
+
+def complaints(**changes: Any) -> list[str]:
+    """What is said of the good configuration with `path=value` changed (`__` is a dot)."""
+    held = copy.deepcopy(GOOD)
+    for path, value in changes.items():
+        place: Any = held
+        *way, last = [int(step) if step.isdigit() else step for step in path.split("__")]
+        for step in way:
+            place = place[step]
+        place[last] = value
+    with pytest.raises(ConfigFault) as caught:
+        read_settings(json.dumps(held))
+    return caught.value.complaints
+
+
+def test_a_good_configuration_is_read_whole() -> None:
+    settings = read_settings(json.dumps(GOOD))
+    assert settings.sensors[2].address == 29
+    assert settings.machines[0].rpm == 1770
+    assert settings.page.port == 8080
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "value", "expected"),
+    [
+        ({"sensors__0__rate_hz": 3000}, "sensors[0].rate_hz", "3000", "choose 100 200 400"),
+        ({"sensors__0__rate_hz": True}, "sensors[0].rate_hz", "true", "choose 100 200 400"),
+        ({"sensors__0__chip": "adxl999"}, "sensors[0].chip", "adxl999", "choose adxl345"),
+        ({"sensors__2__rate_hz": 3200}, "sensors[2].rate_hz", "3200", "or SPI"),
+        ({"sensors__2__address": 0x42}, "sensors[2].address", "66", "choose 83 29"),
+        ({"sensors__1__bus": "i2c1"}, "sensors[1].bus", "max31855", "SPI"),
+        ({"sensors__0__bus": "spi9"}, "sensors[0].bus", "spi9", "choose spi0 i2c1"),
+        ({"sensors__0__colour": 1}, "sensors[0].colour", "1", "unknown key"),
+        ({"colour": "red"}, "colour", "red", "unknown key"),
+        ({"page": {"port": 70000}}, "page.port", "70000", "0 to 65535"),
+        ({"page": {"port": "80"}}, "page.port", '"80"', "0 to 65535"),
+        ({"page": 4}, "page", "4", "an object"),
+        ({"machines": []}, "machines", "[]", "at least one"),
+        ({"machines__0__rpm": -3}, "machines[0].rpm", "-3", "30 to 60000"),
+        ({"machines__0__vibration": "tc"}, "machines[0].vibration", "tc", "choose de nde"),
+        ({"device__name": "a/b"}, "device.name", "a/b", "letters"),
+        ({"schema": 9}, "schema", "9", "1"),
+        ({"broker": {"port": 1883}}, "broker.host", "missing", "host name"),
+    ],
+)
+def test_a_wrong_value_is_named(
+    changes: dict[str, Any], path: str, value: str, expected: str
+) -> None:
+    (line,) = complaints(**changes)
+    assert line.startswith(path + ":")
+    assert value in line and expected in line
+
+
+def test_two_sensors_at_one_place_name_each_other() -> None:
+    (line,) = complaints(sensors__1__chip_select=0)
+    assert line.startswith("sensors[1]:") and '"tc"' in line and '"de"' in line
+
+
+def test_a_name_taken_twice_is_refused() -> None:
+    assert complaints(sensors__1__name="de")[0].startswith("sensors[1].name:")
+
+
+def test_all_complaints_come_at_once() -> None:
+    lines = complaints(sensors__0__rate_hz=1, machines__0__rpm="fast", colour=1)
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": NaN}', '{"a": 1, "a": 2}', "null"])
+def test_what_is_not_a_configuration_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ConfigFault) as caught:
+        read_settings(text)
+    assert caught.value.complaints[0].startswith(("file:", "schema:"))
