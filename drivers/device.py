@@ -12,6 +12,21 @@ Bus shapes (those of `machine.I2C` and of a chip-selected `machine.SPI`):
 
 from collections import namedtuple
 
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Registers(Protocol):
+        """8-bit registers of one chip, and the wires to suspect when they answer wrongly."""
+
+        chip: str
+        read_wires: str
+        write_wires: str
+
+        def read(self, register: int) -> int: ...
+        def write(self, register: int, value: int) -> None: ...
+
+
 # A register field: `width` bits at `shift` of an 8-bit `register`.
 Field = namedtuple("Field", ("name", "register", "shift", "width"))
 
@@ -49,3 +64,109 @@ def sign_extend(value: int, bits: int) -> int:
     """`value`'s low `bits` bits as a two's-complement number."""
     sign = 1 << (bits - 1)
     return (value & (sign - 1)) - (value & sign)
+
+
+def put(registers: "Registers", field: "Field", value: int) -> None:
+    """Writes one field, keeps its neighbours, reads back; SensorFault when the chip kept another.
+
+    ValueError when `value` does not fit the field's width.
+    """
+    limit = 1 << field.width
+    if not 0 <= value < limit:
+        raise ValueError(f"{field.name}: {value} does not fit {field.width} bits")
+    mask = (limit - 1) << field.shift
+    wanted = registers.read(field.register) & ~mask & 0xFF | value << field.shift
+    registers.write(field.register, wanted)
+    found = registers.read(field.register)
+    if found != wanted:
+        raise SensorFault(
+            registers.chip,
+            f"register 0x{field.register:02x} ({field.name}) to hold 0x{wanted:02x}",
+            f"0x{found:02x}",
+            registers.write_wires,
+        )
+
+
+class I2cRegisters:
+    """8-bit registers over I2C. OSError from the bus passes through."""
+
+    read_wires = "SDA, SCL, the supply and the address pin"
+    write_wires = "SDA, SCL and their pull-ups"
+
+    def __init__(self, chip: str, bus: "Any", address: int) -> None:
+        self.chip = chip
+        self._bus = bus
+        self._address = address
+        self._one = bytearray(1)
+
+    def read(self, register: int) -> int:
+        self._bus.readfrom_mem_into(self._address, register, self._one)
+        return self._one[0]
+
+    def write(self, register: int, value: int) -> None:
+        self._one[0] = value
+        self._bus.writeto_mem(self._address, register, self._one)
+
+
+class SpiRegisters:
+    """8-bit registers over SPI, the first byte holding `read_bit` and the register's number."""
+
+    read_wires = "MISO, CS and the supply"
+    write_wires = "MOSI, SCK and the bus speed"
+
+    def __init__(self, chip: str, bus: "Any", read_bit: int) -> None:
+        self.chip = chip
+        self._bus = bus
+        self._read_bit = read_bit
+        self._out = bytearray(2)
+        self._in = bytearray(2)
+
+    def read(self, register: int) -> int:
+        self._transfer(self._read_bit | register, 0)
+        return self._in[1]
+
+    def write(self, register: int, value: int) -> None:
+        self._transfer(register, value)
+
+    def _transfer(self, first: int, second: int) -> None:
+        self._out[0] = first
+        self._out[1] = second
+        self._bus.write_readinto(self._out, self._in)
+
+
+def repeat(bus: "Any", command: "Any", buffer: "Any", count: int) -> None:
+    """`count` transfers of `command`, each chip-selected, results back to back in `buffer`.
+
+    In one call of the system where the bus can, else one by one.
+    """
+    batched = getattr(bus, "write_readinto_repeated", None)
+    if batched is not None:
+        batched(command, buffer, count)
+        return
+    size = len(command)
+    for place in range(count):
+        bus.write_readinto(command, buffer[place * size : (place + 1) * size])
+
+
+def decode_frame(raw: "Any", layout: "Layout") -> "list[float]":
+    """Values of one frame's channels; the plain half of the numpy decoder, with the same results.
+
+    `raw`: `layout.frame_bytes` bytes.
+    """
+    return [(_integer(raw, channel) + channel.bias) * channel.scale for channel in layout.channels]
+
+
+def broken_check(raw: "Any", layout: "Layout") -> "Check | None":
+    """The first check that a frame fails, or None."""
+    for check in layout.checks:
+        if raw[check.offset] & check.mask != check.value:
+            found: Check = check
+            return found
+    return None
+
+
+def _integer(raw: "Any", channel: "Channel") -> int:
+    whole = int.from_bytes(
+        bytes(raw[channel.offset : channel.offset + channel.size]), channel.order
+    )
+    return sign_extend(whole >> channel.shift & ((1 << channel.bits) - 1), channel.bits)

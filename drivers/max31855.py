@@ -1,0 +1,81 @@
+"""MAX31855 thermocouple-to-digital converter, Maxim datasheet 19-5793. SPI mode 0, read only.
+
+It has no registers: every transfer of four bytes is the latest conversion, big endian. Bits 31:18
+the hot junction (signed, 0.25 degC), 17 zero, 16 fault, 15:4 the chip itself (signed, 0.0625 degC),
+3 zero, 2 short to VCC, 1 short to GND, 0 open (Table 2). It converts ten times a second on its own.
+"""
+
+from drivers.device import Channel, Check, Drained, Layout, SensorFault, broken_check
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_FRAME_BYTES = 4
+_CONVERSION_MS = 100  # 70 to 100 ms (Thermal characteristics)
+_SILENT = (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff")
+
+
+class Max31855:
+    """`bus`: an SPI device. Each drain is one frame: the latest conversion."""
+
+    CHIP = "max31855"
+    MEASURES = "temperature"
+    RATES_HZ = (10,)
+    ADDRESSES = ()
+    RANGE_G = None
+    SPI_MODE = 0
+    SPEED_HZ_MAX = 5_000_000
+
+    layout = Layout(
+        _FRAME_BYTES,
+        (
+            Channel("hot", "degc", 0, 4, "big", 18, 14, 0.25, 0),
+            Channel("cold", "degc", 0, 4, "big", 4, 12, 0.0625, 0),
+        ),
+        (
+            Check(1, 0x02, 0, "check", "a bit that is always 0 reads 1: check MISO and CS"),
+            Check(3, 0x08, 0, "check", "a bit that is always 0 reads 1: check MISO and CS"),
+            Check(3, 0x01, 0, "failure", "thermocouple open: check its two wires"),
+            Check(3, 0x02, 0, "failure", "thermocouple shorted to ground: check its insulation"),
+            Check(3, 0x04, 0, "failure", "thermocouple shorted to the supply: check its wires"),
+            Check(1, 0x01, 0, "failure", "thermocouple fault without a cause"),
+        ),
+    )
+    fifo_frames = 1
+
+    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
+        if rate_hz not in self.RATES_HZ or address is not None:
+            raise ValueError(f"rate_hz: {rate_hz} at {address} is not 10 on SPI, as max31855 needs")
+        self.rate_hz = rate_hz
+        self._bus = bus
+        self._nothing = bytearray(_FRAME_BYTES)
+
+    def identify(self) -> None:
+        """SensorFault when the line is silent; the chip has no id to read."""
+        frame = bytearray(_FRAME_BYTES)
+        self._bus.write_readinto(self._nothing, frame)
+        check = broken_check(frame, self.layout)
+        if bytes(frame) in _SILENT or (check is not None and check.status == "check"):
+            raise SensorFault(
+                self.CHIP,
+                "a conversion whose bits 17 and 3 are 0",
+                "0x" + "".join(f"{byte:02x}" for byte in frame),
+                "MISO, CS and the supply",
+            )
+
+    def start(self) -> "Iterator[int]":
+        """It runs by itself; yields the milliseconds until its first conversion is done."""
+        yield _CONVERSION_MS
+
+    def drain_into(self, buffer: "Any") -> "Drained":
+        """The latest conversion as one frame."""
+        self._bus.write_readinto(self._nothing, memoryview(buffer)[:_FRAME_BYTES])
+        return Drained(1, 1, False)
+
+    def stop(self) -> None:
+        """It cannot be put to sleep."""
+
+
+DRIVER = Max31855

@@ -1,0 +1,1 @@
+"""What simulated chips feel: machines and recordings. Numpy; knows nothing of chips or drivers."""

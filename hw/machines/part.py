@@ -1,0 +1,102 @@
+"""Between a machine and a chip's sampler: the part's own filter, its noise, its mounting.
+
+`felt_by(part, machine, seed)` gives the source that a simulated accelerometer samples.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from hw.machines.noise import Grain
+from hw.machines.replay import Recording
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Source = Callable[[float, float, int], Any]
+
+# `noise_g`: RMS of each axis at `noise_rate_hz`; it grows with the root of the rate. The filter
+# cuts at `bandwidth` of the output rate.
+Part = namedtuple("Part", ("measures", "noise_g", "noise_rate_hz", "bandwidth"))
+
+PARTS = {
+    # Noise of 290 (x, y) and 430 (z) ug/rtHz comes to 16.5 mg RMS at 3200 Hz; bandwidth is half the
+    # output rate (datasheet Table 1 and 7).
+    "adxl345": Part("vibration", (0.0165, 0.0165, 0.0245), 3200.0, 0.5),
+}
+
+FINER = 4  # a machine is sampled this much faster than the chip, then filtered
+TAPS = 63
+AHEAD = 256  # frames made at once: a chip is read a dozen frames at a time
+
+
+def felt_by(part: "Part", machine: "Any", seed: int) -> "Source":
+    """`source(t0_s, period_s, count)`: x, y, z, x, ... in g, `count` frames, or EndOfRecording."""
+    if isinstance(machine, Recording):
+        return _noisy(part, seed, _of_recording(part, machine))
+    return _ahead(_noisy(part, seed, _of_machine(part, machine)))
+
+
+def _of_recording(part: "Part", recording: "Recording") -> "Source":
+    def feel(t0_s: float, period_s: float, count: int) -> "Floats":
+        t_s = t0_s + period_s * np.arange(count)
+        return recording.below(t_s, part.bandwidth / period_s)
+
+    return feel
+
+
+def _of_machine(part: "Part", machine: "Any") -> "Source":
+    taps = _low_pass(part.bandwidth / FINER)
+
+    def feel(t0_s: float, period_s: float, count: int) -> "Floats":
+        places = np.arange(count * FINER + TAPS - 1) - (TAPS - 1) / 2
+        fine = machine.acceleration_g(t0_s + places * period_s / FINER)
+        held = [np.convolve(axis, taps, mode="valid")[::FINER] for axis in fine.T]
+        return np.stack(held, axis=1)
+
+    return feel
+
+
+def _low_pass(cut: float) -> "Floats":
+    """Windowed-sinc taps with gain 1 at 0 Hz; `cut` as a share of the sample rate."""
+    n = np.arange(TAPS) - (TAPS - 1) / 2
+    taps = np.sinc(2 * 0.9 * cut * n) * np.hamming(TAPS)
+    unit: Floats = taps / taps.sum()
+    return unit
+
+
+def _noisy(part: "Part", seed: int, source: "Source") -> "Source":
+    grain = Grain(seed, 3)
+
+    def feel(t0_s: float, period_s: float, count: int) -> "Floats":
+        level = np.asarray(part.noise_g) / np.sqrt(period_s * part.noise_rate_hz)
+        noise = level * grain.at(round(t0_s / period_s), count)
+        values: Floats = source(t0_s, period_s, count) + noise
+        flat: Floats = values.reshape(-1)
+        return flat
+
+    return feel
+
+
+def _ahead(source: "Source") -> "Source":
+    """Asks `source` for many frames at once while it is asked for a few after a few."""
+    held = np.zeros(0)
+    next_s = 0.0
+
+    def feel(t0_s: float, period_s: float, count: int) -> "Any":
+        nonlocal held, next_s
+        if abs(t0_s - next_s) > 0.5 * period_s:
+            held, next_s = np.zeros(0), t0_s
+        if len(held) < 3 * count:
+            begin_s = next_s + len(held) / 3 * period_s
+            held = np.concatenate([held, source(begin_s, period_s, max(AHEAD, count))])
+        given, held = held[: 3 * count], held[3 * count :]
+        next_s += count * period_s
+        return given.tolist()
+
+    return feel

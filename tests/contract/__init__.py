@@ -1,0 +1,1 @@
+"""Runs on CPython (pytest) and on real MicroPython (`run.py`): nothing here may need either."""

@@ -1,0 +1,32 @@
+"""Runs the contract on MicroPython: `MICROPYPATH=.:.frozen micropython tests/contract/run.py`.
+
+Prints one line a test and ends with the count; the exit code tells whether all passed.
+"""
+
+import sys
+
+MODULES = ("tests.contract.test_drivers", "tests.contract.test_core")
+
+
+def run() -> int:
+    passed = failed = 0
+    for name in MODULES:
+        module = __import__(name, None, None, ("*",))
+        for test in sorted(dir(module)):
+            if not test.startswith("test_"):
+                continue
+            try:
+                getattr(module, test)()
+                passed += 1
+                print("passed", test)
+            except Exception as error:
+                failed += 1
+                print("FAILED", test, repr(error))
+                if hasattr(sys, "print_exception"):
+                    sys.print_exception(error)
+    print(passed, "passed,", failed, "failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

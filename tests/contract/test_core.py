@@ -1,0 +1,102 @@
+"""The portable core on both interpreters: clock fit, windows, alarm, mailbox, bulletin."""
+
+import asyncio
+
+from agent.core.alarm import ALARM, NORMAL, WARNING, new_alarm
+from agent.core.block import GOOD, OUT_OF_SPEC, Block
+from agent.core.bulletin import Bulletin
+from agent.core.clockfit import ClockFit
+from agent.core.mailbox import Mailbox
+from agent.core.operating_state import RUNNING, STOPPED, unseen_machine
+from agent.core.window import WindowCutter
+from tests.contract.tools import Chance, near, raised
+
+NS = 1_000_000_000
+
+
+def test_a_chips_true_rate_is_fitted_through_late_readings() -> None:
+    for seed in range(5):
+        chance = Chance(seed)
+        fit = ClockFit(3200.0, 20.0)
+        for place in range(100):
+            at_ns = NS + place * NS // 10
+            late_ns = int(chance.number() * 15e6) if chance.number() > 0.5 else 20_000
+            fit.observe(int(3264.0 * place / 10), at_ns + late_ns)
+        found = fit.fit()
+        assert found is not None
+        assert near(found.rate_hz, 3264.0, 3.3), (seed, found)
+
+
+def _block(seq: int, raw: bytes, status: str = GOOD, lost: int = 0) -> Block:
+    return Block("s", seq, seq * NS, 10.0, 1e-4, raw, len(raw) // 2, lost, status, "")
+
+
+def test_each_frame_enters_a_window_once_and_in_order() -> None:
+    cutter = WindowCutter(4, 4, 2)
+    sent = bytes(range(80))
+    windows = []
+    at = 0
+    for seq, frames in enumerate((1, 7, 3, 9, 2, 6, 12)):
+        windows += cutter.take(_block(seq, sent[2 * at : 2 * (at + frames)]))
+        at += frames
+    assert b"".join([window.raw for window in windows]) == sent
+
+
+def test_a_loss_starts_the_window_anew() -> None:
+    cutter = WindowCutter(4, 2, 2)
+    assert cutter.take(_block(1, b"aabbcc")) == []
+    assert cutter.take(_block(2, b"dd", OUT_OF_SPEC)) == []
+    assert cutter.take(_block(3, b"eeff")) == []
+    (window,) = cutter.take(_block(4, b"gghh"))
+    assert window.raw == b"eeffgghh"
+
+
+def test_an_alarm_needs_n_of_m_and_clears_when_m_are_clean() -> None:
+    alarm = new_alarm(2, 3)
+    assert alarm.after(ALARM).level == NORMAL
+    alarm = alarm.after(ALARM).after(None).after(ALARM)
+    assert alarm.level == ALARM
+    for _ in range(3):
+        alarm = alarm.after(NORMAL)
+    assert alarm.level == NORMAL
+    assert alarm.after(WARNING).after(WARNING).level == WARNING
+    raised(ValueError, new_alarm, 4, 3)
+
+
+def test_a_machine_counts_as_running_when_it_has_settled() -> None:
+    state = unseen_machine(2, 0.05)
+    assert state.after(1.0).name != RUNNING
+    assert state.after(1.0).after(1.0).name == RUNNING
+    assert state.after(1.0).after(1.0).after(0.01).name == STOPPED
+
+
+def test_a_full_mailbox_drops_the_oldest_and_counts_it() -> None:
+    async def scene() -> None:
+        box = Mailbox(2)
+        for item in (1, 2, 3):
+            box.put(item)
+        assert box.dropped == 1 and await box.get() == 2 and box.get_nowait() == 3
+        assert box.get_nowait() is None
+
+    asyncio.run(scene())
+
+
+def test_a_bulletin_wakes_its_reader_when_something_changed() -> None:
+    async def scene() -> None:
+        bulletin = Bulletin()
+        seen = []
+
+        async def read() -> None:
+            seen.append(await bulletin.changed(0))
+
+        reader = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        bulletin.post("a", 1)
+        await reader
+        assert seen == [1]
+        bulletin.post("a", 1)
+        assert bulletin.version == 1
+        bulletin.degrade("store", "in memory")
+        assert bulletin.get("degraded") == {"store": "in memory"}
+
+    asyncio.run(scene())
