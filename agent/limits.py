@@ -14,6 +14,8 @@ FIT_SPAN_S = (
 )
 RATE_ERROR_MAX = 0.06  # oscillators are off by up to 4 %; beyond 6 % it is not the oscillator
 
+BLOCKS_QUEUED = 50  # 5 s of an analysis that does not keep up, then the oldest goes, counted
+
 # Analysis
 WINDOW_S_MIN = 0.3  # three periods of 10 Hz, ISO 20816-1's lower band edge
 WINDOW_OVERLAP = 2  # each frame stands in two windows: a Hann window hides the edges
@@ -27,8 +29,31 @@ TEMPERATURE_LIMIT_DEGC = 90.0  # bearing housing; makers commonly print 80 to 10
 
 # Store and delivery
 COMMIT_INTERVAL_S = 2.0  # what a power cut may cost of ordinary rows; alarms commit at once
+STORE_RETRY_S = 2.0  # between attempts while the disk takes no rows
+BUSY_WAIT_S = 5.0  # for another process that reads the files
+WAL_BYTES = 4 * 1024 * 1024  # the write-ahead log is cut back to this after a checkpoint
+BUNDLE_ROWS = 50  # measured: 20 to 50 rows a publish, 10 to 20 publishes in flight go fastest
+BUNDLE_BYTES = 16 * 1024
+BUNDLES_IN_FLIGHT = 10
+RECONNECT_S_MIN = 0.5
+RECONNECT_S_MAX = 30.0  # a broker that comes back is found within half a minute
+STATUS_INTERVAL_S = 30.0  # the retained status message, when it has something new to say
+KEEPALIVE_S = 10  # a half-open link is noticed within twice this
+CONNECT_S_MAX = 10.0
+PUBACK_S_MAX = 30.0  # a broker that answers later than this is as good as away
+INCOMING_QUEUED = 64
 RECORDS_QUEUED = 10_000  # rows waiting in memory while the disk does not take them
 HISTORY_ROWS = 200_000  # about a day of one machine at two verdicts a second
+
+# Page
+PAGE_CONNECTIONS = 64  # a plant's phones and a dashboard; each costs some 20 KB
+PAGE_HEAD_BYTES = 8192
+PAGE_HEAD_LINES = 64
+PAGE_HEAD_S = 10.0
+PAGE_WRITE_S = 20.0
+PAGE_EVENT_CLIENTS = 8
+PAGE_EVENT_S = 0.5  # twice a second is as fast as a person reads
+PAGE_KEEP_ALIVE_S = 5.0
 
 # Life of tasks
 RESTART_DELAY_S = 0.5

@@ -8,12 +8,11 @@ import asyncio
 import threading
 
 from agent.core.mailbox import Mailbox
+from agent.drain import Drainer
 from agent.limits import (
     BATCH_INTERVAL_S,
     BATCHES_QUEUED,
     BUS_RETRY_S,
-    DRAIN_INTERVAL_S,
-    SLOW_SENSOR_HZ,
 )
 from agent.ports import FrameBatch
 from drivers.device import SensorFault
@@ -21,63 +20,8 @@ from drivers.device import SensorFault
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from agent.ports import Clock
-
-FIFO_MARGIN_FRAMES = 1  # a chip may hold one frame more in its output register
-
-
-class Drainer:
-    """One driver's frames, counted and stamped. Synchronous: whoever calls it owns the time."""
-
-    def __init__(self, name: str, driver: "Any", clock: "Clock") -> None:
-        self.name = name
-        self.layout = driver.layout
-        self.interval_s = 1.0 / driver.rate_hz
-        if driver.rate_hz > SLOW_SENSOR_HZ:
-            self.interval_s = DRAIN_INTERVAL_S
-        self._driver = driver
-        self._clock = clock
-        self._frame_bytes = driver.layout.frame_bytes
-        self._buffer = bytearray((driver.fifo_frames + FIFO_MARGIN_FRAMES) * self._frame_bytes)
-        self._view = memoryview(self._buffer)
-        self._held = bytearray()
-        self._delivered = 0
-        self._ticks = 0
-        self._ticks_ns = 0
-        self._overrun = False
-
-    def bring_up(self) -> "Iterator[int]":
-        """Identifies and starts the chip; yields the milliseconds it wants to be left alone."""
-        self._driver.identify()
-        yield from self._driver.start()
-        self._delivered = 0
-
-    def drain(self) -> None:
-        """Takes what the chip holds. OSError from the bus, SensorFault from the chip."""
-        drained = self._driver.drain_into(self._buffer)
-        # Late by the burst just read and never early: what the clock fit expects of its points.
-        self._ticks_ns = self._clock.monotonic_ns()
-        self._ticks = self._delivered + drained.level
-        self._delivered += drained.frames
-        self._overrun = self._overrun or drained.overrun
-        self._held.extend(self._view[: drained.frames * self._frame_bytes])
-
-    def batch(self) -> "FrameBatch":
-        """What was drained since the last call."""
-        raw, self._held = bytes(self._held), bytearray()
-        overrun, self._overrun = self._overrun, False
-        frames = len(raw) // self._frame_bytes
-        return FrameBatch(self.name, raw, frames, self._ticks, self._ticks_ns, overrun, "")
-
-    def fault(self, text: str) -> "FrameBatch":
-        """A batch that only says what went wrong; what was held before it goes with it."""
-        self._held = bytearray()
-        return FrameBatch(self.name, b"", 0, 0, self._clock.monotonic_ns(), False, text)
-
-    def stop(self) -> None:
-        self._driver.stop()
 
 
 class BusThread:
@@ -178,27 +122,22 @@ class BusSensor:
         self.layout = drainer.layout
         self._bus = bus
         self._turn = turn
-        self._mailbox = Mailbox(BATCHES_QUEUED)
+        self.mailbox = Mailbox(BATCHES_QUEUED)
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
 
         def hand_over(batch: "FrameBatch") -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._mailbox.put, batch)
+                loop.call_soon_threadsafe(self.mailbox.put, batch)
 
         self._turn.deliver = hand_over
         self._bus.start()
 
     async def next_batch(self) -> "FrameBatch":
-        batch = await self._mailbox.get()
+        batch = await self.mailbox.get()
         assert isinstance(batch, FrameBatch)
         return batch
-
-    @property
-    def dropped(self) -> int:
-        """Batches that nobody took in time."""
-        return self._mailbox.dropped
 
     async def stop(self) -> None:
         self._bus.stop()

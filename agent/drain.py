@@ -1,0 +1,68 @@
+"""One driver's frames, counted and stamped. Synchronous: the caller owns time and thread.
+
+The bus's thread calls it in the agent, the judge calls it with simulated time: one way for both.
+"""
+
+from agent.limits import DRAIN_INTERVAL_S, SLOW_SENSOR_HZ
+from agent.ports import FrameBatch
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from agent.ports import Clock
+
+FIFO_MARGIN_FRAMES = 1  # a chip may hold one frame more in its output register
+
+
+class Drainer:
+    """One driver's frames, counted and stamped. Synchronous: whoever calls it owns the time."""
+
+    def __init__(self, name: str, driver: "Any", clock: "Clock") -> None:
+        self.name = name
+        self.layout = driver.layout
+        self.interval_s = 1.0 / driver.rate_hz
+        if driver.rate_hz > SLOW_SENSOR_HZ:
+            self.interval_s = DRAIN_INTERVAL_S
+        self._driver = driver
+        self._clock = clock
+        self._frame_bytes = driver.layout.frame_bytes
+        self._buffer = bytearray((driver.fifo_frames + FIFO_MARGIN_FRAMES) * self._frame_bytes)
+        self._view = memoryview(self._buffer)
+        self._held = bytearray()
+        self._delivered = 0
+        self._ticks = 0
+        self._ticks_ns = 0
+        self._overrun = False
+
+    def bring_up(self) -> "Iterator[int]":
+        """Identifies and starts the chip; yields the milliseconds it wants to be left alone."""
+        self._driver.identify()
+        yield from self._driver.start()
+        self._delivered = 0
+
+    def drain(self) -> None:
+        """Takes what the chip holds. OSError from the bus, SensorFault from the chip."""
+        drained = self._driver.drain_into(self._buffer)
+        # Late by the burst just read and never early: what the clock fit expects of its points.
+        self._ticks_ns = self._clock.monotonic_ns()
+        self._ticks = self._delivered + drained.level
+        self._delivered += drained.frames
+        self._overrun = self._overrun or drained.overrun
+        self._held.extend(self._view[: drained.frames * self._frame_bytes])
+
+    def batch(self) -> "FrameBatch":
+        """What was drained since the last call."""
+        raw, self._held = bytes(self._held), bytearray()
+        overrun, self._overrun = self._overrun, False
+        frames = len(raw) // self._frame_bytes
+        return FrameBatch(self.name, raw, frames, self._ticks, self._ticks_ns, overrun, "")
+
+    def fault(self, text: str) -> "FrameBatch":
+        """A batch that only says what went wrong; what was held before it goes with it."""
+        self._held = bytearray()
+        return FrameBatch(self.name, b"", 0, 0, self._clock.monotonic_ns(), False, text)
+
+    def stop(self) -> None:
+        self._driver.stop()
