@@ -1,21 +1,339 @@
-"""Composition root: settings to adapters to stages to supervised tasks. Alone imports adapters."""
+"""Composition root: settings to adapters to stages to supervised tasks. Alone imports adapters.
 
-from agent.analysis.anomaly import StatisticsModel
+It also owns the order of stopping: sensors first, then what was judged is recorded, then the link
+and the store are closed.
+"""
+
+import asyncio
+import signal
+import sys
+from collections import namedtuple
+
+from agent import __version__
+from agent.adapters.clock_os import OsClock
+from agent.adapters.sensor import BusThread
+from agent.adapters.store_sqlite import SqliteStore
+from agent.adapters.upstream_aiomqtt import AiomqttUpstream
+from agent.analysis.anomaly import StatisticsModel, from_json, to_json
+from agent.analysis.features import FEATURE_VERSION
+from agent.analysis.severity import read_tables, table_for
+from agent.checked import ConfigFault
+from agent.chips import known_chips
+from agent.config import BUS_KINDS, read_settings
+from agent.core.bulletin import Bulletin
+from agent.core.mailbox import Mailbox
+from agent.drain import Drainer
+from agent.limits import BLOCKS_QUEUED, RECORDS_QUEUED, STOP_WITHIN_S
+from agent.page.app import PageServer
+from agent.ports import ModelFault, StoreFault
+from agent.resources import default_model_dir, severity_tables_text
+from agent.stages.acquire import Acquirer
+from agent.stages.analyse import Analyser
+from agent.stages.control import Control
+from agent.stages.deliver import Deliverer
+from agent.stages.health import Health
+from agent.stages.machine import MachineWatch
+from agent.stages.record import Recorder
+from agent.supervisor import Supervisor
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.config import Settings
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+SensorFacts = namedtuple(
+    "SensorFacts", ("name", "chip", "layout", "rate_hz", "range_g", "simulated")
+)
+
+
+BUS_ADAPTERS = {
+    "smbus2": "i2c_smbus2",
+    "spidev": "spi_linux",
+    "blinka_i2c": "bus_blinka",
+    "blinka_spi": "bus_blinka",
+    "sim_i2c": "bus_sim",
+    "sim_spi": "bus_sim",
+}
+
+
+class Agent:
+    """One agent by its settings. `start`, then `serve` until told to stop, then `summary`."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self._settings = settings
+        self.clock = OsClock()
+        self._plant = plant_for(settings, self.clock)
+        self.bulletin = Bulletin()
+        self.store = SqliteStore(settings.state_dir)
+        self._records = Mailbox(RECORDS_QUEUED)
+        self._recorder = Recorder(self.store, self.clock, self.bulletin, self._records)
+        self._supervisor = Supervisor(self.clock, self.bulletin)
+        self._health = Health(self.clock, self.bulletin, self._drops)
+        self._ports: "dict[str, Any]" = {}
+        self._buses: "dict[str, BusThread]" = {}
+        self._acquirers: "list[Acquirer]" = []
+        self._analysers: "list[Analyser]" = []
+        self._sensors: "dict[str, Any]" = {}
+        self._queues: "dict[str, Mailbox]" = {"records": self._records}
+        self.page: "PageServer | None" = None
+
+    async def start(self) -> None:
+        """Opens store, model, buses and page. StoreFault, OSError for what cannot be had."""
+        for text in await self.store.open():
+            self.bulletin.degrade("store", text)
+        settings = self._settings
+        self.bulletin.post("device", self._device())
+        page = settings.page
+        self.page = PageServer(self.bulletin, self.clock, page.host, page.port, settings.language)
+        await self.page.start()
+        model, notes = open_model(settings.model_dir)
+        for note in notes:
+            self.bulletin.degrade("model", note)
+        self._open_sensors()
+        for machine in settings.machines:
+            await self._watch(machine, model)
+        self._supervisor.add("record", self._recorder.run)
+        if settings.broker is not None:
+            self._supervisor.add("deliver", self._deliverer().run)
+        self._supervisor.add("control", Control(settings.version, self.bulletin, self._records).run)
+        self._supervisor.add("health", self._health.run)
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set or a task failed too often; then all is stopped, in order."""
+        await self._supervisor.run(stop)
+
+    async def close(self) -> "dict[str, Any]":
+        """Buses to sleep, what was judged recorded, page and store closed; what the run came to."""
+        for bus in self._buses.values():
+            bus.stop()
+        if self.page is not None:
+            await self.page.stop()
+        if not self.store.is_open:
+            return {}
+        await self._recorder.finish()
+        summary = await self._summary()
+        await self.store.close()
+        return summary
+
+    @property
+    def port(self) -> int:
+        """The page's port, once started."""
+        return self.page.port if self.page is not None else 0
+
+    @property
+    def failure(self) -> "BaseException | None":
+        """What a task failed with, too often to go on; None after a stop that was asked for."""
+        return self._supervisor.failure
+
+    def _device(self) -> "dict[str, Any]":
+        settings = self._settings
+        return {
+            "site": settings.device.site,
+            "name": settings.device.name,
+            "version": __version__,
+            "simulated": self._plant is not None,
+            "config_version": settings.version,
+        }
+
+    def _open_sensors(self) -> None:
+        chips = known_chips()
+        buses = {bus.name: bus for bus in self._settings.buses}
+        for sensor in self._settings.sensors:
+            chip, bus = chips[sensor.chip], buses[sensor.bus]
+            address = address_on(bus, sensor, chip)
+            port = self._bus_port(bus).device(sensor, chip, address)
+            driver = chip.driver(port, sensor.rate_hz, address)
+            thread = self._buses.setdefault(bus.name, BusThread(bus.name, self.clock))
+            adapter = thread.add(Drainer(sensor.name, driver, self.clock))
+            facts = SensorFacts(
+                sensor.name,
+                sensor.chip,
+                driver.layout,
+                sensor.rate_hz,
+                chip.range_g,
+                bus.kind.startswith("sim_"),
+            )
+            self._sensors[sensor.name] = (adapter, facts)
+
+    def _bus_port(self, bus: "Any") -> "Any":
+        """The adapter of a bus, made once: chips on one I2C bus share it."""
+        if bus.name not in self._ports:
+            module = __import__(
+                f"agent.adapters.{BUS_ADAPTERS[bus.kind]}", None, None, ("open_bus",)
+            )
+            self._ports[bus.name] = module.open_bus(bus, self._plant, self.clock)
+        return self._ports[bus.name]
+
+    async def _watch(self, machine: "Any", model: "Any") -> None:
+        table = table_for(read_tables(severity_tables_text()), machine.power_kw, machine.support)
+        baseline = await self._baseline(machine, table, model)
+        watch = MachineWatch(machine, table, model, baseline)
+        blocks = Mailbox(BLOCKS_QUEUED)
+        names = [n for n in (machine.vibration, machine.temperature) if n is not None]
+        facts = {name: self._sensors[name][1] for name in names}
+        analyser = Analyser(
+            machine,
+            watch,
+            facts,
+            blocks,
+            self._records,
+            self.bulletin,
+            self.clock,
+            self.store.put_setting,
+        )
+        self._queues[f"blocks of {machine.name}"] = blocks
+        self._analysers.append(analyser)
+        self._supervisor.add(f"analyse {machine.name}", analyser.run)
+        for name in names:
+            adapter, one = self._sensors[name]
+            self._queues[f"batches of {name}"] = adapter.mailbox
+            acquirer = Acquirer(adapter, one.rate_hz, blocks)
+            self._acquirers.append(acquirer)
+            self._supervisor.add(f"acquire {name}", acquirer.run)
+
+    async def _baseline(self, machine: "Any", table: "Any", model: "Any") -> "Any":
+        key = f"baseline/{machine.name}"
+        text = await self.store.get_setting(key)
+        if text is None and self._settings.simulation.learn_ahead_s:
+            text = self._learn_ahead(machine, table, model)
+            await self.store.put_setting(key, text)
+        if text is None:
+            return None
+        try:
+            return from_json(text)
+        except ValueError as error:
+            self.bulletin.degrade("baseline", f"{machine.name}: {error}; learning again")
+            return None
+
+    def _learn_ahead(self, machine: "Any", table: "Any", model: "Any") -> str:
+        """A simulated machine is known already: its healthy past, faster than real time."""
+        from agent.learn import learn_healthy
+
+        facts = self._sensors[machine.vibration][1]
+        return to_json(
+            learn_healthy(
+                known_chips()[facts.chip],
+                self._plant.healthy(facts.chip),
+                facts.rate_hz,
+                self._settings.simulation,
+                (table, machine.rpm, model),
+            )
+        )
+
+    def _deliverer(self) -> "Deliverer":
+        settings = self._settings
+        root = f"latido/{settings.device.site}/{settings.device.name}"
+        broker = settings.broker
+        upstream = AiomqttUpstream(
+            broker.host,
+            broker.port,
+            f"latido-{settings.device.site}-{settings.device.name}",
+            root,
+            username=broker.username,
+            password=broker.password,
+            tls_ca=broker.tls_ca,
+        )
+        return Deliverer(self.store, upstream, self.clock, self.bulletin, root, self._status)
+
+    def _status(self) -> "dict[str, Any]":
+        """What the retained status message tells."""
+        held = self.bulletin.snapshot()
+        return {key: held[key] for key in ("device", "config", "degraded", "uplink") if key in held}
+
+    def _drops(self) -> "dict[str, int]":
+        return {name: queue.dropped for name, queue in self._queues.items()}
+
+    async def _summary(self) -> "dict[str, Any]":
+        stats = await self.store.stats()
+        verdicts: "dict[str, int]" = {}
+        for analyser in self._analysers:
+            for state, count in analyser.verdicts.items():
+                verdicts[state] = verdicts.get(state, 0) + count
+        return {
+            "samples": sum(a.maker.frames_total for a in self._acquirers),
+            "lost_samples": sum(a.maker.lost_total for a in self._acquirers),
+            "windows": sum(a.windows for a in self._analysers),
+            "verdicts": verdicts,
+            "rows_produced": self._recorder.produced_rows,
+            "rows_delivered": stats.delivered_rows,
+            "rows_backlog": stats.backlog_rows,
+            "alarms": sum(a.alarms for a in self._analysers),
+            "degraded": sorted(self.bulletin.get("degraded")),
+            "lag_p99_ms": round(self._health.lag_p99_ms(), 2),
+        }
+
 
 def open_model(directory: "str | None") -> "tuple[Any, list[str]]":
     """(the model to run, notes on what is degraded); statistics alone when no model file loads."""
-    return StatisticsModel(), []
+    from agent.adapters.model_tflite import load_model
+
+    try:
+        return load_model(directory or default_model_dir(), FEATURE_VERSION), []
+    except ModelFault as fault:
+        return StatisticsModel(), [f"rules and statistics only: {fault}"]
 
 
-def player(through: str) -> "Any":
-    """`play(acceleration_g, rate_hz)` for a `--through SENSOR[@RATE]`."""
-    raise ValueError(f"--through: {through!r} is not available yet")
+def address_on(bus: "Any", sensor: "Any", chip: "Any") -> "int | None":
+    """The sensor's I2C address; None on SPI."""
+    if not BUS_KINDS[bus.kind]:
+        return None
+    address: int = chip.addresses[0] if sensor.address is None else sensor.address
+    return address
+
+
+def embedded_broker() -> "Any":
+    """The demo's own broker, in a process of its own."""
+    from agent.adapters.broker_amqtt import EmbeddedBroker
+
+    return EmbeddedBroker()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT ask for a clean stop; a second one is not needed, and does no harm."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 def run_file(path: str) -> int:
-    raise NotImplementedError(path)
+    """`latido run --config FILE`; returns the exit code."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            settings = read_settings(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"latido run: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        return USAGE
+    except ConfigFault as fault:
+        for line in fault.complaints:
+            print(f"latido run: {path}: {line}", file=sys.stderr)
+        return USAGE
+    return asyncio.run(run_until_stopped(settings))
+
+
+async def run_until_stopped(settings: "Settings") -> int:
+    """The agent by its settings until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    agent = Agent(settings)
+    try:
+        await agent.start()
+        await agent.serve(stop)
+    except (StoreFault, OSError) as error:
+        print(f"latido: {error}", file=sys.stderr)
+        return FAILED
+    finally:
+        await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
+    return FAILED if agent.failure else DONE
+
+
+def plant_for(settings: "Settings", clock: "Any") -> "Any":
+    """What simulated buses feel; None when every bus is real."""
+    if not any(bus.kind.startswith("sim_") for bus in settings.buses):
+        return None
+    from agent.simulation import Plant
+
+    begun_s = clock.monotonic_ns() / 1e9
+    return Plant(settings.simulation, settings.machines[0].rpm, begun_s)

@@ -7,6 +7,7 @@ found at once, not one a run.
 from collections import namedtuple
 
 from agent.checked import ConfigFault, Part, is_text, number, one_of, read_object, whole
+from agent.chips import known_chips
 from agent.limits import STOPPED_BELOW_MM_S
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -26,21 +27,8 @@ BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
     "sim_spi": False,
 }
 
-# What a chip can do, as far as the configuration must know; no address means SPI only.
-CHIPS: "dict[str, dict[str, Any]]" = {
-    "adxl345": {
-        "rates_hz": (100, 200, 400, 800, 1600, 3200),
-        "addresses": (0x53, 0x1D),
-        "measures": "vibration",
-        "range_g": 16.0,
-    },
-    "max31855": {
-        "rates_hz": (10,),
-        "addresses": (),
-        "measures": "temperature",
-        "range_g": None,
-    },
-}
+CHIPS = known_chips()
+I2C_FRAME_BITS = 102  # 30 of addressing and 9 for each of 8 bytes
 I2C_RATE_HZ_MAX = 1600  # ADXL345, frame by frame at 400 kHz: half of the wire kept free
 
 Device = namedtuple("Device", ("site", "name"))
@@ -61,7 +49,9 @@ Machine = namedtuple(
         "stopped_below_mm_s",
     ),
 )
-Simulation = namedtuple("Simulation", ("seed", "defect_from_s", "defect_over_s", "clock_error"))
+Simulation = namedtuple(
+    "Simulation", ("seed", "defect_from_s", "defect_over_s", "clock_error", "learn_ahead_s")
+)
 Settings = namedtuple(
     "Settings",
     (
@@ -153,8 +143,8 @@ def _bus(part: "Part") -> "Bus":
 
 def _sensor(part: "Part") -> "Sensor":
     chip = part.take("chip", one_of(tuple(CHIPS)), lambda v: v in CHIPS)
-    rates = CHIPS[chip]["rates_hz"] if chip else ()
-    addresses = CHIPS[chip]["addresses"] if chip else ()
+    rates = CHIPS[chip].rates_hz if chip else ()
+    addresses = CHIPS[chip].addresses if chip else ()
     sensor = Sensor(
         part.take("name", "a name", is_text),
         chip,
@@ -200,6 +190,7 @@ def _simulation(part: "Part") -> "Simulation":
         part.take("defect_from_s", "seconds, 0 or more", number(-1e-9, 1e9), None),
         part.take("defect_over_s", "seconds above 0", number(0.0, 1e9), 60.0),
         part.take("clock_error", "a share, -0.05 to 0.05", number(-0.0501, 0.05), 0.02),
+        part.take("learn_ahead_s", "seconds, 35 to 600", number(35.0 - 1e-9, 600.0), None),
     )
     part.done()
     return simulation
@@ -249,14 +240,15 @@ def _sensor_relations(settings: "Settings") -> "list[str]":
 
 def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...]]":
     """(complaint or "", the place on the bus that the sensor takes)."""
-    addresses = CHIPS[sensor.chip]["addresses"]
+    addresses = CHIPS[sensor.chip].addresses
     if BUS_KINDS[bus.kind]:
         if not addresses:
             return f"{path}.bus: {sensor.chip} is not a chip for I2C (expected an SPI bus)", ()
         if sensor.rate_hz > I2C_RATE_HZ_MAX:
             return (
                 f"{path}.rate_hz: {sensor.rate_hz} is not a rate that I2C carries"
-                f" ({sensor.rate_hz} frames/s x 84 bit = {sensor.rate_hz * 84 / 1e3:.0f} kbit/s of"
+                f" ({sensor.rate_hz} frames/s x {I2C_FRAME_BITS} bit ="
+                f" {sensor.rate_hz * I2C_FRAME_BITS / 1e3:.0f} kbit/s of"
                 f" 400, choose {I2C_RATE_HZ_MAX} or less, or SPI)"
             ), ()
         address = addresses[0] if sensor.address is None else sensor.address
@@ -274,7 +266,7 @@ def _machine_relations(settings: "Settings") -> "list[str]":
             name = getattr(machine, key)
             if name is None:
                 continue
-            fitting = tuple(n for n, chip in chips.items() if CHIPS[chip]["measures"] == key)
+            fitting = tuple(n for n, chip in chips.items() if CHIPS[chip].measures == key)
             if name not in fitting:
                 complaints.append(
                     f'machines[{place}].{key}: "{name}" is not a {key} sensor {one_of(fitting)}'

@@ -90,3 +90,10 @@ def median_of(parts: "Any", levels: bool = False) -> "Any":
     middle = np.median(stack(parts), axis=0)
     middle = np.exp(middle) if levels else middle
     return float(middle) if middle.ndim == 0 else middle
+
+
+def joined(parts: "Any") -> "Any":
+    """Flat sequences of numbers, one behind the other; shape (n,)."""
+    if not len(parts):
+        return np.zeros(0)
+    return np.concatenate([np.asarray(part, dtype=np.float64).reshape(-1) for part in parts])

@@ -1,0 +1,1 @@
+"""The device's own page and the words for people, in Spanish and English."""

@@ -1,0 +1,55 @@
+"""The chips that are there: every driver file announces its own. Nothing else lists them."""
+
+from collections import namedtuple
+from pathlib import Path
+
+import drivers
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+NOT_DRIVERS = ("__init__", "device")
+
+# Facts for the configuration, `driver(bus, rate_hz)` and `simulated(source, clock_error)`.
+Chip = namedtuple(
+    "Chip",
+    (
+        "name",
+        "measures",
+        "rates_hz",
+        "addresses",
+        "range_g",
+        "spi_mode",
+        "speed_hz_max",
+        "driver",
+        "simulated",
+    ),
+)
+
+
+def known_chips() -> "dict[str, Chip]":
+    """Every chip by name, in the order of the alphabet."""
+    folder = Path(drivers.__file__).parent
+    names = sorted(path.stem for path in folder.glob("*.py") if path.stem not in NOT_DRIVERS)
+    return {name: _chip(name) for name in names}
+
+
+def _chip(name: str) -> "Chip":
+    module = __import__(f"drivers.{name}", None, None, ("DRIVER",))
+    driver = module.DRIVER
+    return Chip(
+        name,
+        driver.MEASURES,
+        driver.RATES_HZ,
+        driver.ADDRESSES,
+        driver.RANGE_G,
+        driver.SPI_MODE,
+        driver.SPEED_HZ_MAX,
+        driver,
+        lambda source, clock_error: _simulated(name)(source, clock_error),
+    )
+
+
+def _simulated(name: str) -> "Any":
+    return __import__(f"hw.sim.{name}", None, None, ("SIMULATED",)).SIMULATED

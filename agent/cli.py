@@ -1,0 +1,112 @@
+"""The command line: words, their arguments, and the exit codes. No work is done here.
+
+Exit codes: 0 done, 1 unreadable or failed (the message names it), 2 usage or configuration.
+"""
+
+import argparse
+import json
+import sys
+
+from agent import __version__
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def main(arguments: "Sequence[str] | None" = None) -> int:
+    """The `latido` command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.word(options))
+    except BrokenPipeError:
+        return DONE  # the reader of our output has gone, as `head` does
+    except KeyboardInterrupt:
+        return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="latido", description="Listens to pumps and motors, and says what is wrong."
+    )
+    parser.add_argument("--version", action="version", version=f"latido {__version__}")
+    words = parser.add_subparsers(title="words", required=True, metavar="WORD")
+    _demo_parser(words.add_parser("demo", help="run on a simulated pump; no hardware needed"))
+    _run_parser(words.add_parser("run", help="run the agent by a configuration file"))
+    _judge_parser(words.add_parser("judge", help="judge one or more recordings"))
+    return parser
+
+
+def _demo_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
+    parser.add_argument("--port", type=_port, default=8080, help="of the page (default 8080)")
+    parser.add_argument("--broker", metavar="HOST:PORT", help="use this MQTT broker")
+    parser.add_argument("--state-dir", metavar="DIR", help="where the demo keeps its state")
+    parser.add_argument("--lang", choices=("es", "en"), help="of the page and the summary")
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    parser.set_defaults(word=_demo)
+
+
+def _run_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, metavar="FILE")
+    parser.set_defaults(word=_run)
+
+
+def _judge_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="+", metavar="FILE", help=".csv, .wav or .npz")
+    parser.add_argument("--rate-hz", type=_positive, metavar="R")
+    parser.add_argument("--unit", choices=("g", "m/s2"), default="g")
+    parser.add_argument("--column", metavar="N", help="a column's name, or its number from 0")
+    parser.add_argument("--scale", type=float, metavar="S", help="multiplies what the file holds")
+    parser.add_argument("--rpm", type=_positive, metavar="N")
+    parser.add_argument("--power-kw", type=_positive, metavar="P")
+    parser.add_argument("--support", choices=("rigid", "flexible"), default="rigid")
+    parser.add_argument("--bearing", metavar="NAME|n,d,D,phi")
+    parser.add_argument("--through", metavar="SENSOR[@RATE]", help="as this chip would see it")
+    parser.add_argument(
+        "--baseline", nargs="+", default=[], metavar="FILE", help="recordings of its healthy state"
+    )
+    parser.add_argument("--lang", choices=("es", "en"))
+    parser.add_argument("--json", action="store_true", help="one JSON object a recording")
+    parser.set_defaults(word=_judge)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return int(text)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from agent import demo
+
+    return demo.run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from agent import app
+
+    return app.run_file(options.config)
+
+
+def _judge(options: argparse.Namespace) -> int:
+    from agent import judge_words
+
+    return judge_words.run(options, _print_object)
+
+
+def _print_object(value: object) -> None:
+    print(json.dumps(value, allow_nan=False))
+    sys.stdout.flush()

@@ -1,0 +1,145 @@
+"""The page as HTML, from what the bulletin holds. Pure; everything shown is escaped.
+
+Complete on the first paint and useful without JavaScript; the script only replaces <main>.
+"""
+
+from html import escape
+
+from agent.page.words import sentence, text
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+MACHINE = "machine/"
+STALE_S = 10.0  # verdicts come several times a second; this old, something has stopped
+SIGNS = {"normal": "✓", "warning": "!", "alarm": "✕", "unknown": "?"}
+
+
+def whole_page(facts: "dict[str, Any]", language: str, now_ns: int) -> str:
+    """The document. `facts`: the bulletin's snapshot; `now_ns`: monotonic."""
+    device = facts.get("device", {})
+    other = "en" if language == "es" else "es"
+    name = escape(f"{device.get('site', '')} / {device.get('name', '')}")
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(text('title', language))} · {name}</title>"
+        '<link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/static/page.css">'
+        '<script src="/static/page.js" defer></script></head><body>'
+        f'<header><h1><img src="/static/icon.svg" alt="" width="28" height="28">'
+        f"{escape(text('title', language))}</h1><p>{name}</p>"
+        f'<a href="/?lang={other}" lang="{other}">{escape(text("other.language", language))}</a>'
+        "</header>"
+        f'<p id="offline" class="banner" role="alert" hidden>'
+        f"{escape(text('banner.offline', language))}</p>"
+        f'<main data-lang="{language}">{main_part(facts, language, now_ns)}</main>'
+        f"<footer>Latido {escape(text('label.version', language, version=device.get('version')))}"
+        f" · {escape(text('label.config', language, version=device.get('config_version')))}"
+        "</footer></body></html>"
+    )
+
+
+def main_part(facts: "dict[str, Any]", language: str, now_ns: int) -> str:
+    """What changes: banners, a card a machine, the uplink."""
+    cards = [facts[key] for key in sorted(facts) if key.startswith(MACHINE)]
+    parts = []
+    if facts.get("device", {}).get("simulated"):
+        parts.append(
+            f'<p class="banner simulated">{escape(text("banner.simulated", language))}</p>'
+        )
+    if facts.get("degraded"):
+        parts.append(_degraded(facts["degraded"], language))
+    if not cards:
+        parts.append(f'<p class="banner">{escape(text("banner.waiting", language))}</p>')
+    parts += [_card(card, language, now_ns) for card in cards]
+    parts.append(_uplink(facts.get("uplink"), language))
+    return "".join(parts)
+
+
+def _degraded(modes: "dict[str, str]", language: str) -> str:
+    rows = "".join(f"<li>{escape(modes[mode])}</li>" for mode in sorted(modes))
+    head = escape(text("label.degraded", language))
+    return f'<section class="banner degraded"><strong>{head}</strong><ul>{rows}</ul></section>'
+
+
+def _card(card: "dict[str, Any]", language: str, now_ns: int) -> str:
+    state = card["state"]
+    stale_s = (now_ns - card["mono_ns"]) / 1e9
+    stale = ""
+    if stale_s > STALE_S:
+        words = escape(text("stale", language, seconds=f"{stale_s:.0f}"))
+        stale = f'<p class="stale">{words}</p>'
+    rows = [_velocity(card, language), _temperature(card, language), _anomaly(card, language)]
+    return (
+        f'<article class="card {escape(state)}" data-machine="{escape(card["name"])}"'
+        f' data-state="{escape(state)}"><div class="head">'
+        f'<span class="light" aria-hidden="true">{SIGNS[state]}</span><div>'
+        f"<h2>{escape(card['name'])}</h2><p>{escape(text('kind.' + card['kind'], language))}</p>"
+        f'</div><strong class="word">{escape(text("state." + state, language))}</strong></div>'
+        f'<p class="reason">{escape(sentence(card["reason"], language))}</p>{stale}'
+        f"<dl>{''.join(rows)}</dl>{_sensors(card['sensors'], language)}</article>"
+    )
+
+
+def _velocity(card: "dict[str, Any]", language: str) -> str:
+    if card["velocity_rms_mm_s"] is None:
+        return _row("label.velocity", text("label.none", language), "", language)
+    notes = [text("label.zone", language, zone=card["zone"]), card["edition"]]
+    if card["informative"]:
+        notes.append(text("label.informative", language))
+    value = f"{card['velocity_rms_mm_s']:.2f} mm/s"
+    return _row("label.velocity", value, " · ".join(notes), language)
+
+
+def _temperature(card: "dict[str, Any]", language: str) -> str:
+    degc = card["temperature_degc"]
+    value = text("label.none", language) if degc is None else f"{degc:.1f} °C"
+    return _row("label.temperature", value, "", language)
+
+
+def _anomaly(card: "dict[str, Any]", language: str) -> str:
+    found = card["anomaly"]
+    if found is None:
+        return _row("label.anomaly", text("label.none", language), "", language)
+    limit = text("label.limit", language, threshold=f"{found['threshold']:.3g}")
+    return _row("label.anomaly", f"{found['score']:.3g}", f"{limit} · {found['model']}", language)
+
+
+def _row(key: str, value: str, note: str, language: str) -> str:
+    return (
+        f"<div><dt>{escape(text(key, language))}</dt>"
+        f"<dd><b>{escape(value)}</b> <small>{escape(note)}</small></dd></div>"
+    )
+
+
+def _sensors(sensors: "list[dict[str, Any]]", language: str) -> str:
+    chips = []
+    for one in sensors:
+        status = text("status." + one["status"], language)
+        reason = one["reason"]
+        if reason == "simulated":
+            reason = text("status.simulated", language)
+        detail = f": {reason}" if reason else ""
+        chips.append(
+            f'<li class="{escape(one["status"])}">'
+            f"<b>{escape(one['name'])}</b> {escape(one['chip'])} · {escape(status + detail)}</li>"
+        )
+    head = escape(text("label.sensors", language))
+    return f'<h3>{head}</h3><ul class="sensors">{"".join(chips)}</ul>'
+
+
+def _uplink(uplink: "dict[str, Any] | None", language: str) -> str:
+    if uplink is None:
+        words, rows = text("uplink.off", language), ""
+    else:
+        words = text("uplink.connected" if uplink["connected"] else "uplink.away", language)
+        oldest = uplink["oldest_age_s"]
+        note = "" if oldest is None else text("label.oldest", language, seconds=oldest)
+        rows = _row("label.backlog", str(uplink["backlog_rows"]), note, language)
+        rows += _row("label.delivered", str(uplink["delivered_rows"]), uplink["reason"], language)
+    head = escape(text("label.uplink", language))
+    return (
+        f'<section class="card uplink"><h2>{head}</h2><p>{escape(words)}</p>'
+        f"<dl>{rows}</dl></section>"
+    )

@@ -1,0 +1,58 @@
+"""Spanish and English: the catalogues, and a verdict's reason as a sentence."""
+
+import json
+from pathlib import Path
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+LANGUAGES = ("es", "en")
+_HERE = Path(__file__).resolve().parent
+_CATALOGUES: "dict[str, dict[str, str]]" = {
+    language: json.loads((_HERE / f"{language}.json").read_text(encoding="utf-8"))
+    for language in LANGUAGES
+}
+BEARING_FROM_HZ = 300.0  # rolling-element bursts ring above it, shaft orders lie below
+
+
+def text(key: str, language: str, **facts: "Any") -> str:
+    """The catalogue's words for `key`, with `facts` filled in. KeyError for an unknown key."""
+    words = _CATALOGUES[language][key]
+    return words.format(**facts) if facts else words
+
+
+def sentence(reason: "Any", language: str) -> str:
+    """A verdict's reason, (code, facts), as a sentence for a person."""
+    code, facts = reason
+    if code == "anomaly":
+        return _anomaly(facts, language)
+    if code == "sensor":
+        status = text(f"status.{facts['status']}", language)
+        return text(
+            "reason.sensor", language, name=facts["name"], status=status, detail=facts["reason"]
+        )
+    return text(f"reason.{code}", language, **facts)
+
+
+def verdict_words(verdicts: "dict[str, int]", language: str) -> str:
+    """Counts of verdicts: "120 Normal, 30 Alarma"."""
+    return ", ".join(
+        f"{count} {text(f'state.{state}', language)}" for state, count in sorted(verdicts.items())
+    )
+
+
+def _anomaly(facts: "dict[str, Any]", language: str) -> str:
+    shown = {key: _short(facts[key]) for key in ("times", "score", "threshold")}
+    if "low_hz" in facts:
+        shown["low_hz"], shown["high_hz"] = f"{facts['low_hz']:.0f}", f"{facts['high_hz']:.0f}"
+        check = "check.high" if facts["low_hz"] >= BEARING_FROM_HZ else "check.low"
+        return text("reason.anomaly.band", language, check=text(check, language), **shown)
+    feature = text(f"feature.{facts['feature']}", language)
+    check = text("check.any", language)
+    return text("reason.anomaly.feature", language, feature=feature, check=check, **shown)
+
+
+def _short(value: float) -> str:
+    """Three figures, no more: "0.97", "3.3", "412"."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
