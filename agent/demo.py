@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MACHINE = "Bomba 1"
 DEFECT_FROM_S = 20.0  # of healthy running, for whoever opens the page to see green
 LEARN_AHEAD_S = 40.0  # of healthy running, faster than real time, at the very first start
-DEFECT_OVER_S = 70.0  # so that red comes well within two minutes
+DEFECT_OVER_S = 110.0  # so that red comes well within two minutes
 DONE, FAILED, USAGE = 0, 1, 2
 
 

@@ -23,6 +23,7 @@ BASELINE_WINDOWS = 200  # fewer do not support a spread of 24 features
 ALARM_N = 5  # of the last ALARM_M windows; one bad window is not a fault
 ALARM_M = 8
 ALARM_RATIO = 20.0  # score over threshold: features 4.5 times further off than any healthy window
+DISTRUST_HOLD_S = 2.0  # a shorter gap in trusted data leaves the last state standing
 SETTLE_WINDOWS = 3  # a machine counts as running after about a second of motion
 STOPPED_BELOW_MM_S = 0.05  # above an ADXL345's own floor in 10-1000 Hz (about 0.02 mm/s measured)
 TEMPERATURE_LIMIT_DEGC = 90.0  # bearing housing; makers commonly print 80 to 100 degC for grease

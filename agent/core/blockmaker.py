@@ -11,6 +11,8 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
+OVERRUN = "overrun"  # the chip's buffer was full before it was read
+
 
 class BlockMaker:
     """One sensor's batches to blocks. Beyond `rate_error_max` the rate itself is out of spec."""
@@ -68,7 +70,7 @@ class BlockMaker:
         if batch.fault:
             return FAILURE, batch.fault
         if batch.overrun:
-            return OUT_OF_SPEC, "overrun: the chip's buffer was full before it was read"
+            return OUT_OF_SPEC, OVERRUN
         off = abs(rate_hz / self._nominal_hz - 1)
         if fitted and off > self._rate_error_max:
             return OUT_OF_SPEC, f"true rate {rate_hz:.0f} Hz, expected {self._nominal_hz:.0f} Hz"

@@ -5,7 +5,7 @@ Complete on the first paint and useful without JavaScript; the script only repla
 
 from html import escape
 
-from agent.page.words import sentence, text
+from agent.page.words import sensor_detail, sentence, text
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ def _sensors(sensors: "list[dict[str, Any]]", language: str) -> str:
     chips = []
     for one in sensors:
         status = text("status." + one["status"], language)
-        reason = one["reason"]
-        if reason == "simulated":
-            reason = text("status.simulated", language)
+        reason = sensor_detail(one["reason"], language)
         detail = f": {reason}" if reason else ""
         chips.append(
             f'<li class="{escape(one["status"])}">'

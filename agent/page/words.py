@@ -13,6 +13,7 @@ _CATALOGUES: "dict[str, dict[str, str]]" = {
     language: json.loads((_HERE / f"{language}.json").read_text(encoding="utf-8"))
     for language in LANGUAGES
 }
+BURSTS = ("envelope_rms", "envelope_crest", "kurtosis", "crest")
 BEARING_FROM_HZ = 300.0  # rolling-element bursts ring above it, shaft orders lie below
 
 
@@ -29,10 +30,14 @@ def sentence(reason: "Any", language: str) -> str:
         return _anomaly(facts, language)
     if code == "sensor":
         status = text(f"status.{facts['status']}", language)
-        return text(
-            "reason.sensor", language, name=facts["name"], status=status, detail=facts["reason"]
-        )
+        detail = sensor_detail(facts["reason"], language)
+        return text("reason.sensor", language, name=facts["name"], status=status, detail=detail)
     return text(f"reason.{code}", language, **facts)
+
+
+def sensor_detail(reason: str, language: str) -> str:
+    """Why a sensor is not trusted: our own reasons in the reader's language, others as they are."""
+    return _CATALOGUES[language].get(f"detail.{reason}", reason)
 
 
 def verdict_words(verdicts: "dict[str, int]", language: str) -> str:
@@ -49,7 +54,7 @@ def _anomaly(facts: "dict[str, Any]", language: str) -> str:
         check = "check.high" if facts["low_hz"] >= BEARING_FROM_HZ else "check.low"
         return text("reason.anomaly.band", language, check=text(check, language), **shown)
     feature = text(f"feature.{facts['feature']}", language)
-    check = text("check.any", language)
+    check = text("check.high" if facts["feature"] in BURSTS else "check.any", language)
     return text("reason.anomaly.feature", language, feature=feature, check=check, **shown)
 
 

@@ -6,7 +6,7 @@ from agent.analysis.anomaly import to_json
 from agent.analysis.decode import decode
 from agent.analysis.features import shortest_window
 from agent.analysis.trust import frames_trust, values_trust
-from agent.core.alarm import ALARM
+from agent.core.alarm import ALARM, NORMAL, UNKNOWN
 from agent.core.block import CHECK, GOOD
 from agent.core.window import WindowCutter
 from agent.limits import RATE_TRUSTED, WINDOW_OVERLAP
@@ -55,6 +55,8 @@ class Analyser:
         self._status = {name: (GOOD, "") for name in sensors}
         self._kept = watch.baseline
         self.verdicts: "dict[str, int]" = {}
+        self._judged = NORMAL
+        self._shown: "Verdict | None" = None
         self.windows = 0
         self.alarms = 0
 
@@ -115,15 +117,23 @@ class Analyser:
             for name, facts in self._sensors.items()
         ]
         utc_ns, synced = self._clock.utc_ns(), self._clock.synced()
-        self._bulletin.post(
-            f"machine/{verdict.machine}", card(self._machine, verdict, channels, utc_ns, synced)
-        )
+        if verdict.assessment is not None or not self._watch.holds(verdict.mono_ns):
+            self._shown = verdict
+        if self._shown is not None:
+            facts = card(self._machine, self._shown, channels, utc_ns, synced)
+            self._bulletin.post(f"machine/{verdict.machine}", facts)
         body = row_body(verdict, utc_ns, synced)
         self._records.put(Record("verdict", body, verdict.machine, False))
         if verdict.changed is not None:
             change = {**body, "from": verdict.changed}
             self._records.put(Record("state_change", change, None, True))
-            self.alarms += verdict.state == ALARM
+        self._count_alarm(verdict)
+
+    def _count_alarm(self, verdict: "Verdict") -> None:
+        """An alarm that a moment of distrust interrupts is still the same alarm."""
+        if verdict.state != UNKNOWN:
+            self.alarms += verdict.state == ALARM and self._judged != ALARM
+            self._judged = verdict.state
 
     async def _keep_baseline(self) -> None:
         """What was learned survives a restart."""

@@ -16,6 +16,7 @@ from agent.limits import (
     ALARM_N,
     ALARM_RATIO,
     BASELINE_WINDOWS,
+    DISTRUST_HOLD_S,
     SETTLE_WINDOWS,
     TEMPERATURE_LIMIT_DEGC,
     WINDOW_OVERLAP,
@@ -65,6 +66,7 @@ class MachineWatch:
         self._state = UNKNOWN
         self._cause: "tuple[str, dict[str, Any]] | None" = None
         self._rejected = ""
+        self._trusted_ns = -(10**18)
         self.windows = 0
 
     def feel(self, temperature: "Temperature") -> None:
@@ -72,13 +74,26 @@ class MachineWatch:
         self._temperature = temperature
 
     def distrust(self, sensor: str, status: str, reason: str, mono_ns: int) -> "Verdict":
-        """The verdict when the sensor gave nothing that may be judged."""
+        """The verdict when the sensor gave nothing that may be judged.
+
+        A moment of it (one overrun, one clipped window) changes no state: `changed` stays None.
+        """
         facts = {"name": sensor, "status": status, "reason": reason}
-        return self._verdict(UNKNOWN, ("sensor", facts), None, 0.0, mono_ns)
+        held = self._state
+        verdict = self._verdict(UNKNOWN, ("sensor", facts), None, 0.0, mono_ns)
+        if not self.holds(mono_ns):
+            return verdict
+        self._state = held
+        return Verdict(*verdict[:-2], None, verdict.model)
+
+    def holds(self, mono_ns: int) -> bool:
+        """Whether the last trusted verdict is young enough to stand through a gap."""
+        return mono_ns - self._trusted_ns < DISTRUST_HOLD_S * 1e9
 
     def take(self, values: "Any", rate_hz: float, mono_ns: int) -> "Verdict":
         """The verdict of one trusted window; `values` in g, shape (n, axes)."""
         self.windows += 1
+        self._trusted_ns = mono_ns
         self._check_baseline(rate_hz, values.shape[1])
         assessment = assess(
             values,
