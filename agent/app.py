@@ -197,7 +197,8 @@ class Agent:
     async def _baseline(self, machine: "Any", table: "Any", model: "Any") -> "Any":
         key = f"baseline/{machine.name}"
         text = await self.store.get_setting(key)
-        if text is None and self._settings.simulation.learn_ahead_s:
+        simulated = self._sensors[machine.vibration][1].simulated
+        if text is None and simulated and self._settings.simulation.learn_ahead_s:
             text = self._learn_ahead(machine, table, model)
             await self.store.put_setting(key, text)
         if text is None:

@@ -111,6 +111,8 @@ def read_object(text: str, complaints: "list[str]") -> "Part":
         held = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_twins)
     except (ValueError, RecursionError) as error:
         raise ConfigFault([f"file: not JSON ({error})"])
+    if not isinstance(held, dict):
+        raise ConfigFault([f"file: {json.dumps(held)[:80]} is not an object"])
     return Part("", held, complaints)
 
 

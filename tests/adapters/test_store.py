@@ -1,0 +1,241 @@
+"""The store on a real disk: what was appended is there, what was freed is not, damage is said."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from agent.adapters.store_sqlite import SqliteStore
+from agent.core.bulletin import Bulletin
+from agent.core.mailbox import Mailbox
+from agent.ports import Row, StoreFault, row_boot, row_id, row_seq
+from agent.stages.record import Record, Recorder
+from tests.doubles import FastClock
+
+
+def rows_of(store: SqliteStore, first: int, last: int) -> list[Row]:
+    return [
+        Row(row_id(store.boot, n), n * 1000, "verdict", f'{{"n":{n}}}')
+        for n in range(first, last + 1)
+    ]
+
+
+def opened(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> tuple[str, ...]:
+    """Runs `scene` on a store that was opened and is closed; what `open` said."""
+
+    async def run() -> tuple[str, ...]:
+        store = SqliteStore(str(folder))
+        notes = await store.open()
+        try:
+            await scene(store)
+        finally:
+            await store.close()
+        return notes
+
+    return asyncio.run(run())
+
+
+async def nothing(store: SqliteStore) -> None:
+    """Opens and closes."""
+
+
+def test_rows_come_back_in_order_and_ack_frees_them(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        rows = rows_of(store, 1, 120)
+        await store.append(rows[:70], [])
+        await store.append(rows[70:], [])
+        assert await store.oldest(0, 1000) == rows
+        assert await store.oldest(rows[9].id, 5) == rows[10:15]
+        await store.ack(rows[99].id)
+        assert await store.oldest(0, 1000) == rows[100:]
+        stats = await store.stats()
+        assert stats[:3] == (120, 100, 20) and stats.oldest_mono_ns == 101_000
+
+    assert opened(tmp_path, scene) == ()
+
+
+def test_a_restart_keeps_what_was_not_acknowledged_under_its_key(tmp_path: Path) -> None:
+    async def first(store: SqliteStore) -> None:
+        await store.append(rows_of(store, 1, 10), [])
+        await store.ack(row_id(store.boot, 4))
+
+    async def second(store: SqliteStore) -> None:
+        held = await store.oldest(0, 100)
+        assert [(row_boot(r.id), row_seq(r.id)) for r in held] == [(1, n) for n in range(5, 11)]
+        assert store.boot == 2
+        await store.append(rows_of(store, 1, 1), [])
+        assert (await store.oldest(0, 100))[-1].id == row_id(2, 1)
+        await store.ack(row_id(2, 1))
+
+    async def third(store: SqliteStore) -> None:
+        assert store.boot == 3
+        assert await store.oldest(0, 100) == []
+
+    for scene in (first, second, third):
+        opened(tmp_path, scene)
+
+
+def test_waiting_for_rows_ends_with_an_append(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        assert await store.oldest(0, 10) == []
+        waiting = asyncio.ensure_future(store.wait_for_rows())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await store.append(rows_of(store, 1, 1), [])
+        await asyncio.wait_for(waiting, 5)
+
+    opened(tmp_path, scene)
+
+
+def test_history_gives_the_newest_oldest_first(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        await store.append([], [("a", n, f'"{n}"') for n in range(5)] + [("b", 9, '"x"')])
+        assert await store.recent("a", 3) == ['"2"', '"3"', '"4"']
+
+    opened(tmp_path, scene)
+
+
+def test_settings_survive_and_are_replaced(tmp_path: Path) -> None:
+    async def first(store: SqliteStore) -> None:
+        assert await store.get_setting("k") is None
+        await store.put_setting("k", "1")
+        await store.put_setting("k", "2")
+
+    async def second(store: SqliteStore) -> None:
+        assert await store.get_setting("k") == "2"
+
+    opened(tmp_path, first)
+    opened(tmp_path, second)
+
+
+@pytest.mark.parametrize("damage", ["header", "middle", "empty page", "not a database"])
+def test_a_damaged_telemetry_file_is_set_aside_whole_and_said(tmp_path: Path, damage: str) -> None:
+    async def fill(store: SqliteStore) -> None:
+        await store.put_setting("kept", "yes")
+        await store.append(rows_of(store, 1, 500), [])
+
+    opened(tmp_path, fill)
+    path = tmp_path / "telemetry.db"
+    content = bytearray(path.read_bytes())
+    if damage == "header":
+        content[:100] = bytes(100)
+    elif damage == "middle":
+        content[4096 : len(content) // 2] = b"\xa5" * (len(content) // 2 - 4096)
+    elif damage == "empty page":
+        content[4096:8192] = bytes(4096)
+    else:
+        content = bytearray(b"what is this?" * 500)
+    path.write_bytes(content)
+
+    async def check(store: SqliteStore) -> None:
+        assert await store.get_setting("kept") == "yes"
+        assert store.boot == 2
+        await store.append(rows_of(store, 1, 3), [])
+        assert len(await store.oldest(0, 10)) == 3
+
+    (note,) = opened(tmp_path, check)
+    assert "telemetry.db" in note and "telemetry.damaged-1.db" in note
+    assert (tmp_path / "telemetry.damaged-1.db").read_bytes() == bytes(content)
+
+
+def test_a_row_whose_bytes_changed_is_told_not_sent(tmp_path: Path) -> None:
+    async def fill(store: SqliteStore) -> None:
+        await store.append(rows_of(store, 1, 3), [])
+
+    opened(tmp_path, fill)
+    with sqlite3.connect(tmp_path / "telemetry.db") as db:
+        db.execute("UPDATE live SET body = '{\"n\":7}' WHERE id & 4294967295 = 2")
+    db.close()
+
+    async def check(store: SqliteStore) -> None:
+        kinds = [row.kind for row in await store.oldest(0, 10)]
+        assert kinds == ["verdict", "corrupt", "verdict"]
+
+    opened(tmp_path, check)
+
+
+def test_damaged_settings_cost_no_row(tmp_path: Path) -> None:
+    async def fill(store: SqliteStore) -> None:
+        await store.append(rows_of(store, 1, 3), [])
+
+    opened(tmp_path, fill)
+    (tmp_path / "settings.db").write_bytes(b"\xff" * 5000)
+
+    async def check(store: SqliteStore) -> None:
+        assert len(await store.oldest(0, 10)) == 3 and store.boot == 2
+
+    (note,) = opened(tmp_path, check)
+    assert "settings.db" in note
+
+
+def test_a_second_agent_in_one_folder_is_refused(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        other = SqliteStore(str(tmp_path))
+        with pytest.raises(StoreFault, match="another agent"):
+            await other.open()
+        await other.close()
+
+    opened(tmp_path, scene)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    async def run() -> None:
+        store = SqliteStore(str(tmp_path / "file" / "state"))
+        try:
+            with pytest.raises(StoreFault, match="file/state"):
+                await store.open()
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_full_disk_loses_no_row_and_is_said(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        bulletin, records = Bulletin(), Mailbox(1000)
+        recorder = Recorder(store, FastClock(), bulletin, records)
+        db = store._db["telemetry"]
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count={pages}")
+        for place in range(100):
+            records.put(Record("verdict", {"n": place, "fill": "x" * 500}, None, True))
+        running = asyncio.ensure_future(recorder.run())
+        while "store" not in bulletin.get("degraded"):
+            await asyncio.sleep(0.01)
+        assert "full" in bulletin.get("degraded")["store"]
+        assert await store.oldest(0, 1000) == []
+        db.execute("PRAGMA max_page_count=100000")
+        while len(await store.oldest(0, 1000)) < 100:
+            await asyncio.sleep(0.01)
+        assert bulletin.get("degraded") == {}
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        found = await store.oldest(0, 1000)
+        assert [row_seq(row.id) for row in found] == list(range(1, 101))
+        assert recorder.produced_rows == 100 and recorder.dropped_rows == 0
+
+    opened(tmp_path, scene)
+
+
+def test_a_stop_in_the_middle_of_a_commit_writes_each_row_once(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        records = Mailbox(1000)
+        recorder = Recorder(store, FastClock(), Bulletin(), records)
+        running = asyncio.ensure_future(recorder.run())
+        for place in range(20):
+            records.put(Record("verdict", {"n": place}, "m", True))
+        await asyncio.sleep(0)  # the commit is under way on the store's thread
+        await asyncio.sleep(0)
+        records.put(Record("verdict", {"n": 20}, "m", False))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await recorder.finish()
+        found = await store.oldest(0, 1000)
+        assert [row.body for row in found] == [f'{{"n":{n}}}' for n in range(21)]
+        assert len(await store.recent("m", 100)) == 21
+
+    opened(tmp_path, scene)

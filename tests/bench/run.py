@@ -1,0 +1,183 @@
+"""`make bench`: what the agent costs here, as JSON lines {"name", "value", "unit", "reference"}.
+
+    python -m tests.bench.run [--minutes 10]
+
+`reference` is the goal, or for a "ratio" (larger is better) what it was compared with. The simulated
+chips run inside the agent's process; their own cost is measured apart and taken off the CPU share.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from agent.analysis.decode import decode
+from agent.config import Simulation
+from agent.play import SteppedClock
+from agent.simulation import Plant
+from drivers.adxl345 import Adxl345
+from drivers.device import decode_frame
+from hw.sim.adxl345 import SimAdxl345
+from hw.sim.bus import SimSpi
+from tests.running import free_port
+
+GOAL_RSS_MB = 110.0
+GOAL_CPU_SHARE = 0.10
+GOAL_LAG_MS = 20.0
+WARM_UP_S = 20.0
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+RATE_HZ = 3200
+
+
+def tell(name: str, value: float, unit: str, reference: object) -> None:
+    line = {"name": name, "value": round(value, 4), "unit": unit, "reference": reference}
+    print(json.dumps(line), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the agent on this machine.")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    minutes = parser.parse_args().minutes
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "state"
+        tell("first start to first verdict", first_verdict_s(state), "s", None)
+        tell("second start to first verdict", first_verdict_s(state), "s", None)
+        chips = simulated_chip_share()
+        long_run(state, minutes, chips)
+    tell("decode a block, numpy", decode_ratio(), "ratio", "struct, frame by frame")
+
+
+class Demo:
+    """`latido demo` in a process of its own."""
+
+    def __init__(self, state: Path, *words: str) -> None:
+        self.port = free_port()
+        command = [sys.executable, "-m", "agent", "demo", "--json", "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            [*command, "--state-dir", str(state), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def state(self) -> dict[str, Any]:
+        try:
+            url = f"http://127.0.0.1:{self.port}/api/state"
+            with urllib.request.urlopen(url, timeout=5) as page:
+                held: dict[str, Any] = json.load(page)
+                return held
+        except OSError:
+            return {}
+
+    def end(self) -> dict[str, Any]:
+        """Asks it to stop; its summary."""
+        self.process.terminate()
+        return self.summary()
+
+    def summary(self) -> dict[str, Any]:
+        out, _ = self.process.communicate(timeout=30)
+        held: dict[str, Any] = json.loads(out)
+        return held
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+    def rss_mb(self) -> float:
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        raise RuntimeError("no VmRSS")
+
+
+def first_verdict_s(state: Path) -> float:
+    began = time.monotonic()
+    demo = Demo(state)
+    while demo.state().get("machine/Bomba 1", {}).get("state") not in ("normal", "warning"):
+        time.sleep(0.05)
+    took = time.monotonic() - began
+    demo.end()
+    return took
+
+
+def long_run(state: Path, minutes: float, chips_share: float) -> None:
+    demo = Demo(state, "--seconds", str(60 * minutes))
+    time.sleep(WARM_UP_S)
+    watching = socket.create_connection(("127.0.0.1", demo.port))
+    watching.sendall(b"GET /events HTTP/1.1\r\n\r\n")
+    watching.settimeout(0.0)
+    began, cpu_s = time.monotonic(), demo.cpu_s()
+    end = began + 60 * minutes - WARM_UP_S - 5.0
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        _swallow(watching)
+    share = (demo.cpu_s() - cpu_s) / (time.monotonic() - began)
+    rss_mb = demo.rss_mb()
+    told = demo.summary()
+    tell(f"resident memory after {minutes:g} min", rss_mb, "MB", GOAL_RSS_MB)
+    tell(
+        "CPU share of one core, simulated chips taken off",
+        share - chips_share,
+        "share",
+        GOAL_CPU_SHARE,
+    )
+    tell("CPU share of one core, simulated chips included", share, "share", None)
+    tell("CPU share of the simulated chips alone", chips_share, "share", None)
+    tell("event loop lag p99", told["lag_p99_ms"], "ms", GOAL_LAG_MS)
+    tell(f"samples lost in {minutes:g} min", told["lost_samples"], "samples", 0)
+    tell("samples taken", told["samples"], "samples", None)
+
+
+def _swallow(watching: socket.socket) -> None:
+    try:
+        while watching.recv(65536):
+            continue
+    except BlockingIOError:
+        return
+
+
+def simulated_chip_share(seconds: float = 30.0) -> float:
+    """CPU seconds a second of sampling that the accelerometer's simulation costs, drained as live."""
+    plant = Plant(Simulation(1, 0.0, 60.0, 0.02, None), 1770.0, 0.0)
+    clock = SteppedClock()
+    chip = SimAdxl345(plant.source("adxl345"), 0.02)
+    driver = Adxl345(SimSpi(chip, clock.monotonic_ns), RATE_HZ)
+    for wait_ms in driver.start():
+        clock.now_ns += wait_ms * 1_000_000
+    began = time.process_time()
+    for _ in range(int(seconds / 0.004)):
+        clock.now_ns += 4_000_000
+        chip.advance(clock.now_ns)
+        for _ in range(chip._held):
+            chip._after_reading(0x32, 0x39)
+    return (time.process_time() - began) / seconds
+
+
+def decode_ratio() -> float:
+    raw = os.urandom(Adxl345.layout.frame_bytes * 4096)
+    size = Adxl345.layout.frame_bytes
+
+    def plain() -> None:
+        for at in range(0, len(raw), size):
+            decode_frame(raw[at : at + size], Adxl345.layout)
+
+    return _fastest(plain) / _fastest(lambda: decode(raw, Adxl345.layout))
+
+
+def _fastest(work: Any) -> float:
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Working doubles of ports: a clock that need not wait."""
+
+import asyncio
+
+
+class FastClock:
+    """Sleeping moves the time on at once."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000_000_000
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def utc_ns(self) -> int:
+        return 1_790_000_000_000_000_000
+
+    def synced(self) -> bool:
+        return True
+
+    async def sleep(self, seconds: float) -> None:
+        self.now_ns += int(seconds * 1e9)
+        await asyncio.sleep(0)

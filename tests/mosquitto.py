@@ -1,0 +1,107 @@
+"""A real Mosquitto on loopback, and a receiver with a session of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.running import free_port
+from tests.shared import needed
+
+READY_WITHIN_S = 10.0
+
+
+class Mosquitto:
+    """`start` and `stop` as often as wanted, on one port; sessions and messages survive a stop."""
+
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+        needed(program is not None, "mosquitto (apt-get install mosquitto)")
+        self.port = free_port()
+        self._program = str(program)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"persistence_location {folder}/\nmax_queued_messages 0\nmax_inflight_messages 0\n"
+            f"user {'root' if os.geteuid() == 0 else os.environ.get('USER', 'nobody')}\n"
+        )
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [self._program, "-c", str(self._config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            try:
+                probe = mqtt.Client(CallbackAPIVersion.VERSION2)
+                probe.connect("127.0.0.1", self.port)
+                probe.disconnect()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("mosquitto does not answer")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(timeout=10)
+            self._process = None
+
+
+class Receiver:
+    """Keeps every row it is given, by (boot, lane, seq); reconnects by itself."""
+
+    def __init__(self, port: int) -> None:
+        self.rows: dict[tuple[int, str, int], dict[str, Any]] = {}
+        self.copies = 0
+        self.status: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id="receiver", clean_session=False
+        )
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = self._subscribe
+        self._client.on_message = self._take
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def seqs(self, boot: int) -> list[int]:
+        with self._lock:
+            return sorted(seq for b, _, seq in self.rows if b == boot)
+
+    def wait_for(self, wanted: Any, within_s: float) -> None:
+        deadline = time.monotonic() + within_s
+        while not wanted(self):
+            assert time.monotonic() < deadline, f"not within {within_s} s: {len(self.rows)} rows"
+            time.sleep(0.1)
+
+    def _subscribe(self, client: Any, *_: Any) -> None:
+        client.subscribe([("latido/+/+/data/#", 1), ("latido/+/+/status", 1)])
+
+    def _take(self, client: Any, userdata: Any, message: Any) -> None:
+        held = json.loads(message.payload)
+        with self._lock:
+            if message.topic.endswith("/status"):
+                self.status.append(held)
+                return
+            assert len(message.payload) <= 64 * 1024
+            for place, row in enumerate(held["rows"]):
+                assert row["seq"] == held["seq_from"] + place
+                key = (held["boot"], held["lane"], row["seq"])
+                self.copies += key in self.rows
+                self.rows.setdefault(key, row)

@@ -1,0 +1,92 @@
+"""A real broker goes away, the agent is killed meanwhile: every row arrives, once by its key."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mosquitto import Mosquitto, Receiver
+from tests.running import RunningAgent
+
+OUTAGE_S = 60.0
+HEALTHY = {"defect_from_s": None}
+SEQ_MASK = 0xFFFFFFFF
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    running = Mosquitto(folder)
+    running.start()
+    yield running
+    running.stop()
+
+
+def last_id(state_dir: Path) -> int:
+    """The id of the newest committed row, read as another program would."""
+    db = sqlite3.connect(f"file:{state_dir}/telemetry.db?mode=ro", uri=True)
+    try:
+        return int(db.execute("SELECT MAX(id) FROM live").fetchone()[0])
+    finally:
+        db.close()
+
+
+@pytest.mark.mosquitto
+def test_a_minute_without_broker_and_a_kill_lose_no_committed_row(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    receiver = Receiver(broker.port)
+    agent = RunningAgent(tmp_path, broker.port, simulation=HEALTHY)
+    try:
+        agent.start()
+        receiver.wait_for(lambda r: len(r.seqs(1)) > 20, 40)
+        broker.stop()
+        began = time.monotonic()
+        agent.wait_for(lambda state: not state["uplink"]["connected"], 40)
+        time.sleep(max(0.0, began + OUTAGE_S / 2 - time.monotonic()))
+        agent.kill()
+        committed = last_id(agent.state_dir)
+        assert committed >> 32 == 1
+        agent.start()
+        time.sleep(max(0.0, began + OUTAGE_S - time.monotonic()))
+        assert agent.state()["uplink"]["backlog_rows"] > 100
+        broker.start()
+        agent.wait_for(lambda state: state["uplink"]["connected"], 60)
+        receiver.wait_for(lambda r: len(r.seqs(1)) >= committed & SEQ_MASK, 60)
+        receiver.wait_for(lambda r: len(r.seqs(2)) > 100, 60)
+        code, _ = agent.terminate()
+        assert code == 0
+        left = last_id(agent.state_dir)
+        agent.start()
+        receiver.wait_for(lambda r: len(r.seqs(2)) >= left & SEQ_MASK, 60)
+    finally:
+        agent.close()
+        receiver.close()
+    assert receiver.seqs(1) == list(range(1, (committed & SEQ_MASK) + 1))
+    assert receiver.seqs(2) == list(range(1, (left & SEQ_MASK) + 1))
+    print(f"{len(receiver.rows)} rows, {receiver.copies} sent twice, outage {OUTAGE_S:.0f} s")
+
+
+@pytest.mark.mosquitto
+def test_the_status_message_tells_online_offline_and_a_death(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    receiver = Receiver(broker.port)
+    agent = RunningAgent(tmp_path, broker.port, simulation=HEALTHY)
+    try:
+        agent.start()
+        receiver.wait_for(lambda r: r.status and r.status[-1]["state"] == "online", 30)
+        assert receiver.status[-1]["device"]["version"] and receiver.status[-1]["degraded"] == {}
+        agent.terminate()
+        receiver.wait_for(lambda r: r.status[-1]["state"] == "offline", 30)
+        assert "uplink" in receiver.status[-1], "said by the agent itself, not by its will"
+        agent.start()
+        receiver.wait_for(lambda r: r.status[-1]["state"] == "online", 30)
+        agent.kill()
+        receiver.wait_for(lambda r: r.status[-1] == {"schema": 1, "state": "offline"}, 40)
+    finally:
+        agent.close()
+        receiver.close()
