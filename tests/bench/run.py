@@ -2,8 +2,9 @@
 
     python -m tests.bench.run [--minutes 10]
 
-`reference` is the goal, or for a "ratio" (larger is better) what it was compared with. The simulated
-chips run inside the agent's process; their own cost is measured apart and taken off the CPU share.
+`reference` is the goal, or for a "ratio" (larger is better) what it was compared with. Simulated
+chips run inside the agent's process; what they feel, sample and keep is measured apart and taken off
+the CPU share. Their transfers, some 800 a second, are not: they stand in for the real bus.
 """
 
 import argparse
@@ -143,7 +144,7 @@ def _swallow(watching: socket.socket) -> None:
 
 
 def simulated_chip_share(seconds: float = 30.0) -> float:
-    """CPU seconds a second of sampling that the accelerometer's simulation costs, drained as live."""
+    """CPU seconds that a second of the simulated accelerometer costs, drained as live."""
     plant = Plant(Simulation(1, 0.0, 60.0, 0.02, None), 1770.0, 0.0)
     clock = SteppedClock()
     chip = SimAdxl345(plant.source("adxl345"), 0.02)
