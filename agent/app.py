@@ -23,7 +23,7 @@ from agent.config import BUS_KINDS, read_settings
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.drain import Drainer
-from agent.limits import BLOCKS_QUEUED, RECORDS_QUEUED, STOP_WITHIN_S
+from agent.limits import BLOCKS_QUEUED, RECORDS_QUEUED, STOP_WITHIN_S, SWITCH_INTERVAL_S
 from agent.page.app import PageServer
 from agent.ports import ModelFault, StoreFault
 from agent.resources import default_model_dir, severity_tables_text
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE = 0, 1, 2
 
 SensorFacts = namedtuple(
-    "SensorFacts", ("name", "chip", "layout", "rate_hz", "range_g", "simulated")
+    "SensorFacts", ("name", "chip", "layout", "rate_hz", "range_g", "simulated", "polled")
 )
 
 
@@ -63,6 +63,7 @@ class Agent:
     """One agent by its settings. `start`, then `serve` until told to stop, then `summary`."""
 
     def __init__(self, settings: "Settings") -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._settings = settings
         self.clock = OsClock()
         self._plant = plant_for(settings, self.clock)
@@ -155,6 +156,7 @@ class Agent:
                 sensor.rate_hz,
                 chip.range_g,
                 bus.kind.startswith("sim_"),
+                driver.fifo_frames == 1,
             )
             self._sensors[sensor.name] = (adapter, facts)
 
@@ -190,7 +192,7 @@ class Agent:
         for name in names:
             adapter, one = self._sensors[name]
             self._queues[f"batches of {name}"] = adapter.mailbox
-            acquirer = Acquirer(adapter, one.rate_hz, blocks)
+            acquirer = Acquirer(adapter, one.rate_hz, blocks, one.polled)
             self._acquirers.append(acquirer)
             self._supervisor.add(f"acquire {name}", acquirer.run)
 
@@ -259,6 +261,7 @@ class Agent:
             "windows": sum(a.windows for a in self._analysers),
             "verdicts": verdicts,
             "rows_produced": self._recorder.produced_rows,
+            "rows_carried_over": stats.produced_rows - self._recorder.produced_rows,
             "rows_delivered": stats.delivered_rows,
             "rows_backlog": stats.backlog_rows,
             "alarms": sum(a.alarms for a in self._analysers),

@@ -6,6 +6,8 @@ BATCH_INTERVAL_S = (
     0.1  # frames go to the event loop ten times a second: wake-ups cost more than bytes
 )
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
+BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
+SWITCH_INTERVAL_S = 0.001  # Python's own turn-taking; its 5 ms are half of what a FIFO holds
 BUS_RETRY_S = 0.5  # a chip that failed is left alone this long, then brought up anew
 SLOW_SENSOR_HZ = 100.0  # slower chips have no FIFO worth a faster drain
 RATE_TRUSTED = 0.005  # a rate known to half a percent moves no line out of its bin
@@ -13,6 +15,8 @@ FIT_SPAN_S = (
     20.0  # the clock fit looks back this far: 0.1 % of rate in 10 s, and follows temperature
 )
 RATE_ERROR_MAX = 0.06  # oscillators are off by up to 4 %; beyond 6 % it is not the oscillator
+
+RATE_ERROR_POLLED = 1e9  # a sensor without a FIFO is as fast as it is asked: never its fault
 
 BLOCKS_QUEUED = 50  # 5 s of an analysis that does not keep up, then the oldest goes, counted
 

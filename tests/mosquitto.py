@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -17,6 +18,11 @@ from tests.running import free_port
 from tests.shared import needed
 
 READY_WITHIN_S = 10.0
+HERE = Path(__file__).resolve().parent
+SCHEMAS = {
+    name: json.loads((HERE.parent / "agent" / "schemas" / f"{name}.json").read_text())
+    for name in ("data", "status")
+}
 
 
 class Mosquitto:
@@ -65,6 +71,7 @@ class Receiver:
     def __init__(self, port: int) -> None:
         self.rows: dict[tuple[int, str, int], dict[str, Any]] = {}
         self.copies = 0
+        self.invalid: list[str] = []
         self.status: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._client = mqtt.Client(
@@ -95,8 +102,13 @@ class Receiver:
 
     def _take(self, client: Any, userdata: Any, message: Any) -> None:
         held = json.loads(message.payload)
+        kind = "status" if message.topic.endswith("/status") else "data"
+        try:
+            jsonschema.validate(held, SCHEMAS[kind])
+        except jsonschema.ValidationError as error:
+            self.invalid.append(f"{message.topic}: {error.message}")
         with self._lock:
-            if message.topic.endswith("/status"):
+            if kind == "status":
                 self.status.append(held)
                 return
             assert len(message.payload) <= 64 * 1024

@@ -5,6 +5,7 @@ and hands over whole batches; it decodes nothing and waits on no disk.
 """
 
 import asyncio
+import os
 import threading
 
 from agent.core.mailbox import Mailbox
@@ -12,6 +13,7 @@ from agent.drain import Drainer
 from agent.limits import (
     BATCH_INTERVAL_S,
     BATCHES_QUEUED,
+    BUS_PRIORITY,
     BUS_RETRY_S,
 )
 from agent.ports import FrameBatch
@@ -52,6 +54,7 @@ class BusThread:
             self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
+        _ask_for_priority()
         while not self._ending.is_set():
             now_ns = self._clock.monotonic_ns()
             for turn in self._turns:
@@ -63,6 +66,14 @@ class BusThread:
                 self._ending.wait(pause_s)
         for turn in self._turns:
             turn.end()
+
+
+def _ask_for_priority() -> None:
+    """Real-time scheduling for this thread, where the system grants it: a FIFO waits for nobody."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(BUS_PRIORITY))
+    except OSError:
+        return  # an ordinary user; systemd's LimitRTPRIO grants it to the service
 
 
 class _Turn:

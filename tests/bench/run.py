@@ -3,8 +3,8 @@
     python -m tests.bench.run [--minutes 10]
 
 `reference` is the goal, or for a "ratio" (larger is better) what it was compared with. Simulated
-chips run inside the agent's process; what they feel, sample and keep is measured apart and taken off
-the CPU share. Their transfers, some 800 a second, are not: they stand in for the real bus.
+chips run inside the agent's process; what they feel, sample and keep is measured apart and taken
+off the CPU share. Their transfers, some 3500 a second, are not: they stand in for the real bus.
 """
 
 import argparse

@@ -65,6 +65,7 @@ def test_a_minute_without_broker_and_a_kill_lose_no_committed_row(
     finally:
         agent.close()
         receiver.close()
+    assert receiver.invalid == []
     assert receiver.seqs(1) == list(range(1, (committed & SEQ_MASK) + 1))
     assert receiver.seqs(2) == list(range(1, (left & SEQ_MASK) + 1))
     print(f"{len(receiver.rows)} rows, {receiver.copies} sent twice, outage {OUTAGE_S:.0f} s")
@@ -79,6 +80,7 @@ def test_the_status_message_tells_online_offline_and_a_death(
     try:
         agent.start()
         receiver.wait_for(lambda r: r.status and r.status[-1]["state"] == "online", 30)
+        assert receiver.invalid == []
         assert receiver.status[-1]["device"]["version"] and receiver.status[-1]["degraded"] == {}
         agent.terminate()
         receiver.wait_for(lambda r: r.status[-1]["state"] == "offline", 30)

@@ -1,0 +1,120 @@
+"""One machine under watch: what teaches, what alarms, and what is no verdict."""
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent.analysis.anomaly import StatisticsModel
+from agent.analysis.features import shortest_window
+from agent.analysis.severity import read_tables, table_for
+from agent.limits import BASELINE_WINDOWS, DISTRUST_HOLD_S
+from agent.resources import severity_tables_text
+from agent.stages.machine import MachineWatch, Temperature
+from hw.machines.condition import HEALTHY, Condition
+from hw.machines.part import PARTS, felt_by
+from hw.machines.pump import Pump
+
+RATE_HZ = 3200.0
+FRAMES = shortest_window(RATE_HZ)
+HOP_NS = int(FRAMES / 2 / RATE_HZ * 1e9)
+Settings = namedtuple("Settings", ("name", "power_kw", "support", "rpm", "stopped_below_mm_s"))
+
+
+class Rig:
+    """A watch and the pump it watches; `windows` go through half overlapping."""
+
+    def __init__(self) -> None:
+        table = table_for(read_tables(severity_tables_text()), 7.5, "rigid")
+        settings = Settings("Bomba", 7.5, "rigid", 1770, 0.05)
+        self.watch = MachineWatch(settings, table, StatisticsModel())
+        self.at_ns = 0
+
+    def run(self, count: int, condition: Condition = HEALTHY) -> list[Any]:
+        return [self.take(g) for g in self._windows(count, condition)]
+
+    def take(self, g: NDArray[np.float64]) -> Any:
+        self.at_ns += HOP_NS
+        return self.watch.take(g, RATE_HZ, self.at_ns)
+
+    def _windows(self, count: int, condition: Condition) -> list[NDArray[np.float64]]:
+        feel = felt_by(PARTS["adxl345"], Pump(4, 1770, condition), 4)
+        total = FRAMES + (count - 1) * FRAMES // 2
+        g = np.asarray(feel(self.at_ns / 1e9 + 1.0, 1 / RATE_HZ, total)).reshape(-1, 3)
+        return [g[n * FRAMES // 2 : n * FRAMES // 2 + FRAMES] for n in range(count)]
+
+
+@pytest.fixture(scope="module")
+def learned() -> Any:
+    rig = Rig()
+    rig.run(BASELINE_WINDOWS + 5)
+    return rig.watch.baseline
+
+
+def knowing(baseline: Any) -> Rig:
+    rig = Rig()
+    rig.watch.baseline = baseline
+    rig.run(4)
+    return rig
+
+
+def test_a_machine_is_not_called_normal_before_it_is_known() -> None:
+    rig = Rig()
+    verdicts = rig.run(BASELINE_WINDOWS + 8)
+    states = [verdict.state for verdict in verdicts]
+    assert set(states[: BASELINE_WINDOWS - 1]) == {"unknown"}
+    assert states[-1] == "normal" and verdicts[-1].reason[0] == "like_baseline"
+    assert verdicts[0].reason[0] == "stopped" or verdicts[0].reason[0] == "starting"
+    assert verdicts[50].reason[0] == "learning"
+
+
+def test_a_worn_bearing_warns_then_alarms_with_its_band(learned: Any) -> None:
+    rig = knowing(learned)
+    warned = rig.run(10, Condition(0.25, 0.0, 0.0, 0.0, 0.0))
+    assert warned[-1].state == "warning"
+    alarmed = rig.run(10, Condition(0.9, 0.0, 0.0, 0.0, 0.0))
+    assert alarmed[-1].state == "alarm"
+    code, facts = alarmed[-1].reason
+    assert code == "anomaly" and facts["times"] > 2 and facts["score"] > 20 * facts["threshold"]
+
+
+def test_unbalance_alarms_by_severity_too(learned: Any) -> None:
+    rig = knowing(learned)
+    last = rig.run(10, Condition(0.0, 1.0, 0.0, 0.0, 0.0))[-1]
+    assert last.state == "alarm" and last.assessment.severity.zone == "D"
+
+
+def test_a_stopped_machine_neither_alarms_nor_teaches() -> None:
+    rig = Rig()
+    still = np.random.default_rng(1).normal(0, 0.001, (FRAMES, 3))
+    for _ in range(20):
+        verdict = rig.take(still)
+        assert verdict.state == "unknown" and verdict.reason[0] == "stopped"
+    assert rig.watch.baseline is None and rig.run(3)[0].reason[0] == "starting"
+
+
+def test_a_moment_of_distrust_changes_nothing_and_more_of_it_does(learned: Any) -> None:
+    rig = knowing(learned)
+    assert rig.run(3)[-1].state == "normal"
+    moment = rig.watch.distrust("de", "out_of_spec", "overrun", rig.at_ns + HOP_NS)
+    assert moment.state == "unknown" and moment.changed is None
+    assert rig.run(1)[0].changed is None
+    later_ns = rig.at_ns + int((DISTRUST_HOLD_S + 0.1) * 1e9)
+    longer = rig.watch.distrust("de", "failure", "timed out", later_ns)
+    assert longer.changed == "normal" and longer.reason[0] == "sensor"
+    assert rig.run(1)[0].changed == "unknown"
+
+
+def test_a_hot_bearing_alarms_though_it_vibrates_as_ever(learned: Any) -> None:
+    rig = knowing(learned)
+    rig.watch.feel(Temperature(96.0, "good", ""))
+    last = rig.run(8)[-1]
+    assert last.state == "alarm" and last.reason == ("temperature", {"value": 96.0, "limit": 90.0})
+
+
+def test_a_baseline_of_another_rate_is_not_used(learned: Any) -> None:
+    rig = Rig()
+    rig.watch.baseline = learned._replace(rate_hz=1600.0)
+    assert rig.run(5)[-1].state == "unknown" and rig.watch.baseline is None
