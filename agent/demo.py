@@ -36,7 +36,7 @@ class DemoFault(Exception):
 
 def run(options: "argparse.Namespace") -> int:
     """Runs until Ctrl-C or for `--seconds`; prints the summary; returns the exit code."""
-    language = options.lang or "es"
+    language = options.lang or language_of(os.environ)
     folder = Path(options.state_dir) if options.state_dir else default_state_dir()
     try:
         broker = _broker(options.broker)
@@ -52,6 +52,12 @@ def run(options: "argparse.Namespace") -> int:
     else:
         print(_words(summary, language))
     return DONE
+
+
+def language_of(environment: "Any") -> str:
+    """English where the terminal is set to it, else Spanish."""
+    spoken = environment.get("LC_ALL") or environment.get("LANG") or ""
+    return "en" if spoken.startswith("en") else "es"
 
 
 def default_state_dir() -> "Path":

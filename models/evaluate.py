@@ -72,7 +72,8 @@ def compare_scorers(layers: list[Layer]) -> dict[str, dict[str, object]]:
 
 
 def _rates(score: Score) -> dict[str, object]:
-    false, missed = [], {fault: [] for fault in FAULTS}  # type: ignore[var-annotated]
+    false: list[bool] = []
+    missed: dict[str, list[bool]] = {fault: [] for fault in FAULTS}
     for machine in HELD_OUT:
         vectors = windows_of(machine, HEALTHY, WINDOWS, 5.0)
         velocity = np.zeros(len(vectors))

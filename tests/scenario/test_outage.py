@@ -25,6 +25,20 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     running.stop()
 
 
+@pytest.fixture
+def receiver(broker: Mosquitto) -> Iterator[Receiver]:
+    listening = Receiver(broker.port)
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def agent(broker: Mosquitto, tmp_path: Path) -> Iterator[RunningAgent]:
+    running = RunningAgent(tmp_path, broker.port, simulation=HEALTHY)
+    yield running
+    running.close()
+
+
 def last_id(state_dir: Path) -> int:
     """The id of the newest committed row, read as another program would."""
     db = sqlite3.connect(f"file:{state_dir}/telemetry.db?mode=ro", uri=True)
@@ -36,35 +50,29 @@ def last_id(state_dir: Path) -> int:
 
 @pytest.mark.mosquitto
 def test_a_minute_without_broker_and_a_kill_lose_no_committed_row(
-    broker: Mosquitto, tmp_path: Path
+    broker: Mosquitto, receiver: Receiver, agent: RunningAgent
 ) -> None:
-    receiver = Receiver(broker.port)
-    agent = RunningAgent(tmp_path, broker.port, simulation=HEALTHY)
-    try:
-        agent.start()
-        receiver.wait_for(lambda r: len(r.seqs(1)) > 20, 40)
-        broker.stop()
-        began = time.monotonic()
-        agent.wait_for(lambda state: not state["uplink"]["connected"], 40)
-        time.sleep(max(0.0, began + OUTAGE_S / 2 - time.monotonic()))
-        agent.kill()
-        committed = last_id(agent.state_dir)
-        assert committed >> 32 == 1
-        agent.start()
-        time.sleep(max(0.0, began + OUTAGE_S - time.monotonic()))
-        assert agent.state()["uplink"]["backlog_rows"] > 100
-        broker.start()
-        agent.wait_for(lambda state: state["uplink"]["connected"], 60)
-        receiver.wait_for(lambda r: len(r.seqs(1)) >= committed & SEQ_MASK, 60)
-        receiver.wait_for(lambda r: len(r.seqs(2)) > 100, 60)
-        code, _ = agent.terminate()
-        assert code == 0
-        left = last_id(agent.state_dir)
-        agent.start()
-        receiver.wait_for(lambda r: len(r.seqs(2)) >= left & SEQ_MASK, 60)
-    finally:
-        agent.close()
-        receiver.close()
+    agent.start()
+    receiver.wait_for(lambda r: len(r.seqs(1)) > 20, 40)
+    broker.stop()
+    began = time.monotonic()
+    agent.wait_for(lambda state: not state["uplink"]["connected"], 40)
+    time.sleep(max(0.0, began + OUTAGE_S / 2 - time.monotonic()))
+    agent.kill()
+    committed = last_id(agent.state_dir)
+    assert committed >> 32 == 1
+    agent.start()
+    time.sleep(max(0.0, began + OUTAGE_S - time.monotonic()))
+    assert agent.state()["uplink"]["backlog_rows"] > 100
+    broker.start()
+    agent.wait_for(lambda state: state["uplink"]["connected"], 60)
+    receiver.wait_for(lambda r: len(r.seqs(1)) >= committed & SEQ_MASK, 60)
+    receiver.wait_for(lambda r: len(r.seqs(2)) > 100, 60)
+    code, _ = agent.terminate()
+    assert code == 0
+    left = last_id(agent.state_dir)
+    agent.start()
+    receiver.wait_for(lambda r: len(r.seqs(2)) >= left & SEQ_MASK, 60)
     assert receiver.invalid == []
     assert receiver.seqs(1) == list(range(1, (committed & SEQ_MASK) + 1))
     assert receiver.seqs(2) == list(range(1, (left & SEQ_MASK) + 1))
@@ -73,22 +81,16 @@ def test_a_minute_without_broker_and_a_kill_lose_no_committed_row(
 
 @pytest.mark.mosquitto
 def test_the_status_message_tells_online_offline_and_a_death(
-    broker: Mosquitto, tmp_path: Path
+    broker: Mosquitto, receiver: Receiver, agent: RunningAgent
 ) -> None:
-    receiver = Receiver(broker.port)
-    agent = RunningAgent(tmp_path, broker.port, simulation=HEALTHY)
-    try:
-        agent.start()
-        receiver.wait_for(lambda r: r.status and r.status[-1]["state"] == "online", 30)
-        assert receiver.invalid == []
-        assert receiver.status[-1]["device"]["version"] and receiver.status[-1]["degraded"] == {}
-        agent.terminate()
-        receiver.wait_for(lambda r: r.status[-1]["state"] == "offline", 30)
-        assert "uplink" in receiver.status[-1], "said by the agent itself, not by its will"
-        agent.start()
-        receiver.wait_for(lambda r: r.status[-1]["state"] == "online", 30)
-        agent.kill()
-        receiver.wait_for(lambda r: r.status[-1] == {"schema": 1, "state": "offline"}, 40)
-    finally:
-        agent.close()
-        receiver.close()
+    agent.start()
+    receiver.wait_for(lambda r: r.status and r.status[-1]["state"] == "online", 30)
+    assert receiver.invalid == []
+    assert receiver.status[-1]["device"]["version"] and receiver.status[-1]["degraded"] == {}
+    agent.terminate()
+    receiver.wait_for(lambda r: r.status[-1]["state"] == "offline", 30)
+    assert "uplink" in receiver.status[-1], "said by the agent itself, not by its will"
+    agent.start()
+    receiver.wait_for(lambda r: r.status[-1]["state"] == "online", 30)
+    agent.kill()
+    receiver.wait_for(lambda r: r.status[-1] == {"schema": 1, "state": "offline"}, 40)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from agent.analysis.severity import judge_severity, read_tables, table_for, zone_of
+from agent.analysis.severity import SeverityTable, judge_severity, read_tables, table_for, zone_of
 from agent.resources import severity_tables_text
 
 TABLES = read_tables(severity_tables_text())
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: f"{t.edition} {t.group} {t.support}")
-def test_a_value_on_a_boundary_belongs_to_the_zone_below(table) -> None:  # type: ignore[no-untyped-def]
+def test_a_value_on_a_boundary_belongs_to_the_zone_below(table: SeverityTable) -> None:
     for place, limit in enumerate(table.limits_mm_s):
         assert zone_of(limit, table.limits_mm_s) == "ABC"[place]
         assert zone_of(limit * 1.0001, table.limits_mm_s) == "BCD"[place]
