@@ -44,11 +44,7 @@ class BlinkaI2c:
 
     def _opened(self) -> "Any":
         if self._bus is None:
-            board, busio, _ = _imported()
-            bus = busio.I2C(board.SCL, board.SDA)
-            if not bus.try_lock():
-                raise OSError(errno.EBUSY, "Blinka's I2C bus is locked by another")
-            self._bus = bus
+            self._bus = _made(_i2c)
         return self._bus
 
 
@@ -72,25 +68,39 @@ class BlinkaSpi:
 
     def _opened(self) -> "Any":
         if self._bus is None:
-            board, busio, digitalio = _imported()
-            name = f"CE{self._chip_select}"
-            if not hasattr(board, name):
-                raise OSError(errno.ENODEV, f"this board has no pin {name}")
-            pin = digitalio.DigitalInOut(getattr(board, name))
-            pin.switch_to_output(value=True)
-            bus = busio.SPI(board.SCK, board.MOSI, board.MISO)
-            if not bus.try_lock():
-                raise OSError(errno.EBUSY, "Blinka's SPI bus is locked by another")
-            bus.configure(baudrate=self._speed_hz, polarity=self._mode >> 1, phase=self._mode & 1)
-            self._bus, self._pin = bus, pin
+            self._bus, self._pin = _made(_spi, f"CE{self._chip_select}")
+            self._bus.configure(
+                baudrate=self._speed_hz, polarity=self._mode >> 1, phase=self._mode & 1
+            )
         return self._bus
 
 
-def _imported() -> "tuple[Any, Any, Any]":
+def _i2c() -> "Any":
+    import board
+    import busio
+
+    return _locked(busio.I2C(board.SCL, board.SDA))
+
+
+def _spi(chip_select: str) -> "tuple[Any, Any]":
+    import board
+    import busio
+    import digitalio
+
+    pin = digitalio.DigitalInOut(getattr(board, chip_select))
+    pin.switch_to_output(value=True)
+    return _locked(busio.SPI(board.SCK, board.MOSI, board.MISO)), pin
+
+
+def _locked(bus: "Any") -> "Any":
+    if not bus.try_lock():
+        raise OSError(errno.EBUSY, "Blinka's bus is locked by another")
+    return bus
+
+
+def _made(make: "Any", *arguments: str) -> "Any":
+    """What `make` gives; whatever Blinka says of a board or a pin it has not is an OSError."""
     try:
-        import board
-        import busio
-        import digitalio
-    except (ImportError, NotImplementedError, RuntimeError, AttributeError) as error:
-        raise OSError(errno.ENODEV, f"Blinka does not know this board ({error})")
-    return board, busio, digitalio
+        return make(*arguments)
+    except (ImportError, NotImplementedError, RuntimeError, AttributeError, ValueError) as error:
+        raise OSError(errno.ENODEV, f"Blinka does not have this bus on this board ({error})")
