@@ -56,6 +56,7 @@ PAGE_HEAD_BYTES = 8192
 PAGE_HEAD_LINES = 64
 PAGE_HEAD_S = 10.0
 PAGE_WRITE_S = 20.0
+PAGE_FAREWELL_S = 1.0  # for a refused client to take its answer
 PAGE_EVENT_CLIENTS = 8
 PAGE_EVENT_S = 0.5  # twice a second is as fast as a person reads
 PAGE_KEEP_ALIVE_S = 5.0

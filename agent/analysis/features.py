@@ -91,7 +91,7 @@ def features(acceleration_g: "Floats", rate_hz: float) -> "Floats":
         velocity_rms_mm_s(spectrum, ISO_BAND_HZ),
         *np.sqrt(bands),
         burst_rms,
-        float(burst.max()) / max(burst_rms, FLOOR_G),
+        float(np.max(burst)) / max(burst_rms, FLOOR_G),
         centre_hz,
     )
     levels: Floats = np.log(np.maximum(values, FLOOR_G))

@@ -9,6 +9,7 @@ import asyncio
 
 from agent.limits import (
     PAGE_CONNECTIONS,
+    PAGE_FAREWELL_S,
     PAGE_HEAD_BYTES,
     PAGE_HEAD_LINES,
     PAGE_HEAD_S,
@@ -46,6 +47,8 @@ class Guard:
     def __init__(self, answer: "Callable[[Any, Any], Awaitable[None]]") -> None:
         self._answer = answer
         self._open: "set[asyncio.Task[Any]]" = set()
+        self._serving = 0
+        self._closing = False
 
     async def serve(self, reader: "asyncio.StreamReader", writer: "asyncio.StreamWriter") -> None:
         """One connection: one request, one answer."""
@@ -54,21 +57,32 @@ class Guard:
         bounded = BoundedWriter(writer)
         self._open.add(task)
         try:
-            if len(self._open) > PAGE_CONNECTIONS:
-                raise Refused(503, f"more than {PAGE_CONNECTIONS} connections")
-            head = await _read_head(reader)
-            _check_head(head)
-            await self._answer(_fed(head), bounded)
+            await self._let_in(reader, bounded)
         except Refused as refused:
-            await _refuse(bounded, refused)
+            await _refuse(reader, writer, bounded, refused)
         except (OSError, asyncio.IncompleteReadError):
             return  # the client has gone
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
         finally:
             self._open.discard(task)
             writer.close()
 
+    async def _let_in(self, reader: "asyncio.StreamReader", writer: "BoundedWriter") -> None:
+        if self._serving >= PAGE_CONNECTIONS:
+            raise Refused(503, f"more than {PAGE_CONNECTIONS} connections")
+        self._serving += 1
+        try:
+            head = await _read_head(reader)
+            _check_head(head)
+            await self._answer(_fed(head), writer)
+        finally:
+            self._serving -= 1
+
     async def close(self) -> None:
         """Ends every open connection."""
+        self._closing = True
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -134,13 +148,26 @@ def _fed(head: bytes) -> "asyncio.StreamReader":
     return reader
 
 
-async def _refuse(writer: "BoundedWriter", refused: "Refused") -> None:
+async def _refuse(
+    reader: "asyncio.StreamReader",
+    writer: "asyncio.StreamWriter",
+    bounded: "BoundedWriter",
+    refused: "Refused",
+) -> None:
+    """Says why, then takes what is still coming: closing on unread bytes would cut the answer."""
     body = f"{refused.status} {NAMES[refused.status]}: {refused}\n".encode()
     head = (
         f"HTTP/1.0 {refused.status} {NAMES[refused.status]}\r\n"
         f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     try:
-        await writer.awrite(head.encode() + body)
-    except OSError:
-        return  # it did not wait for the answer
+        await bounded.awrite(head.encode() + body)
+        writer.write_eof()
+        await asyncio.wait_for(_swallow(reader), PAGE_FAREWELL_S)
+    except (OSError, TimeoutError):
+        return  # it did not wait for the answer, or never stops
+
+
+async def _swallow(reader: "asyncio.StreamReader") -> None:
+    while await reader.read(PAGE_HEAD_BYTES):
+        continue

@@ -31,7 +31,7 @@ class Rustle:
         part = place - below
         low = self._table[below % LENGTH]
         high = self._table[(below + 1) % LENGTH]
-        found: Floats = low + part * (high - low)
+        found: Floats = np.asarray(low + part * (high - low), dtype=np.float64)
         return found
 
 
@@ -43,5 +43,6 @@ class Grain:
 
     def at(self, first: int, count: int) -> "Floats":
         """Rows `first` to `first + count`, shape (count, axes)."""
-        rows: Floats = self._table[(first + np.arange(count)) % len(self._table)]
+        place = (first + np.arange(count)) % len(self._table)
+        rows: Floats = self._table[place].astype(np.float64)
         return rows

@@ -44,7 +44,7 @@ def felt_by(part: "Part", machine: "Any", seed: int) -> "Source":
 
 def _of_recording(part: "Part", recording: "Recording") -> "Source":
     def feel(t0_s: float, period_s: float, count: int) -> "Floats":
-        t_s = t0_s + period_s * np.arange(count)
+        t_s: Floats = t0_s + period_s * np.arange(count, dtype=np.float64)
         return recording.below(t_s, part.bandwidth / period_s)
 
     return feel
