@@ -9,8 +9,6 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
-NOT_DRIVERS = ("__init__", "device")
-
 # Facts for the configuration, `driver(bus, rate_hz)` and `simulated(source, clock_error)`.
 Chip = namedtuple(
     "Chip",
@@ -31,13 +29,15 @@ Chip = namedtuple(
 def known_chips() -> "dict[str, Chip]":
     """Every chip by name, in the order of the alphabet."""
     folder = Path(drivers.__file__).parent
-    names = sorted(path.stem for path in folder.glob("*.py") if path.stem not in NOT_DRIVERS)
-    return {name: _chip(name) for name in names}
+    found = {path.stem: _module(path.stem) for path in sorted(folder.glob("*.py"))}
+    return {name: _chip(name, m.DRIVER) for name, m in found.items() if hasattr(m, "DRIVER")}
 
 
-def _chip(name: str) -> "Chip":
-    module = __import__(f"drivers.{name}", None, None, ("DRIVER",))
-    driver = module.DRIVER
+def _module(name: str) -> "Any":
+    return __import__(f"drivers.{name}", None, None, ("DRIVER",))
+
+
+def _chip(name: str, driver: "Any") -> "Chip":
     return Chip(
         name,
         driver.MEASURES,

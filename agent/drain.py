@@ -40,6 +40,7 @@ class Drainer:
         """Identifies and starts the chip; yields the milliseconds it wants to be left alone."""
         self._driver.identify()
         yield from self._driver.start()
+        self._driver.drain_into(self._buffer)  # sampled while it settled: thrown away
         self._delivered = 0
 
     def drain(self) -> None:

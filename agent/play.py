@@ -78,7 +78,7 @@ def through_chip(
     """(values in g, shape (n, axes); true rate) of `seconds` of what `source` makes it feel."""
     clock = SteppedClock()
     simulated = chip.simulated(source, clock_error)
-    driver = chip.driver(SimSpi(simulated, clock.monotonic_ns), rate_hz)
+    driver = chip.driver(SimSpi(simulated, clock.monotonic_ns, chip.speed_hz_max), rate_hz)
     drainer = Drainer("played", driver, clock)
     for wait_ms in drainer.bring_up():
         clock.now_ns += wait_ms * 1_000_000

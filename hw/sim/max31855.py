@@ -19,7 +19,7 @@ class SimMax31855:
     def __init__(
         self, source: "Callable[[float], tuple[float, float, str]]", clock_error: float = 0.0
     ) -> None:
-        self._source = source
+        self.source = source
         self._period_ns = int(CONVERSION_NS / (1.0 + clock_error))
         self._word = 0
         self._due_ns = 0
@@ -28,7 +28,7 @@ class SimMax31855:
     def advance(self, now_ns: int) -> None:
         if now_ns < self._due_ns:
             return
-        hot, cold, fault = self._source(now_ns / 1e9)
+        hot, cold, fault = self.source(now_ns / 1e9)
         self._word = word(hot, cold, fault)
         self._due_ns = now_ns - now_ns % self._period_ns + self._period_ns
         self.conversions += 1

@@ -155,7 +155,7 @@ def simulated_chip_share(seconds: float = 30.0) -> float:
     for _ in range(int(seconds / 0.004)):
         clock.now_ns += 4_000_000
         chip.advance(clock.now_ns)
-        for _ in range(chip._held):
+        for _ in range(chip.sampler.held):
             chip._after_reading(0x32, 0x39)
     return (time.process_time() - began) / seconds
 

@@ -1,0 +1,61 @@
+"""A simulated IIS3DWB, written from the datasheet: 26 667 Hz, tagged FIFO of 512 words, SPI."""
+
+from hw.sim.sampler import rounded
+from hw.sim.st_family import StChip
+
+FIFO_CTRL3, FIFO_CTRL4, WHO_AM_I, CTRL1_XL, CTRL3_C = 0x09, 0x0A, 0x0F, 0x10, 0x12
+FIFO_STATUS1, FIFO_STATUS2, FIFO_DATA_OUT_TAG = 0x3A, 0x3B, 0x78
+RATE_HZ = 26667.0
+MG_PER_DIGIT = (0.061, 0.488, 0.122, 0.244)  # by FS: 2, 16, 4, 8 g
+TAG_ACCELEROMETER = 0x02
+
+
+class SimIis3dwb(StChip):
+    """A word is tag, x, y, z; the tag carries a counter of 2 bits and even parity."""
+
+    DEFAULTS = {WHO_AM_I: 0x7B, CTRL3_C: 0x04}
+    READ_ONLY = (WHO_AM_I, FIFO_STATUS1, FIFO_STATUS2)
+    OUT_FIRST, OUT_LAST = FIFO_DATA_OUT_TAG, FIFO_DATA_OUT_TAG + 6
+    ENTRIES_MAX = 512
+
+    def counts(self, g: float) -> int:
+        full_scale = self.registers[CTRL1_XL] >> 2 & 0x03
+        return rounded(g * 1000 / MG_PER_DIGIT[full_scale], 32768)
+
+    def rate_hz(self) -> float:
+        on = self.registers[CTRL1_XL] >> 5 == 5
+        batched = self.registers[FIFO_CTRL3] & 0x0F == 0x0A
+        return RATE_HZ if on and batched else 0.0
+
+    def streaming(self) -> bool:
+        return self.registers[FIFO_CTRL4] & 0x07 == 6
+
+    def status(self, register: int) -> "int | None":
+        held = self.sampler.held if self.streaming() else 0
+        if register == FIFO_STATUS1:
+            return held & 0xFF
+        if register == FIFO_STATUS2:
+            overrun = 0x40 if self.sampler.overrun else 0
+            full = 0x20 if held >= self.ENTRIES_MAX else 0
+            return overrun | full | held >> 8
+        return None
+
+    def out(self, place: int) -> int:
+        if place == 0:
+            return self._tag()
+        axis, high = divmod(place - 1, 2)
+        return self.sampler.value(axis) >> (8 * high) & 0xFF
+
+    def _tag(self) -> int:
+        bits = TAG_ACCELEROMETER << 3 | (self.sampler.number() & 0x03) << 1
+        ones = 0
+        for place in range(1, 8):
+            ones += bits >> place & 1
+        return bits | ones & 1
+
+    def written(self, register: int, value: int) -> None:
+        if register == CTRL3_C and value & 0x01:
+            self.reset()
+
+
+SIMULATED = SimIis3dwb

@@ -1,0 +1,47 @@
+"""A simulated LIS2DW12, written from the datasheet: 14 bits left-justified, FIFO of 32."""
+
+from hw.sim.sampler import rounded
+from hw.sim.st_family import StChip
+
+WHO_AM_I, CTRL1, CTRL2, CTRL6, FIFO_CTRL, FIFO_SAMPLES = 0x0F, 0x20, 0x21, 0x25, 0x2E, 0x2F
+RATES_HZ = (0.0, 12.5, 12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)  # high performance
+MG_PER_DIGIT = (0.244, 0.488, 0.976, 1.952)  # by FS, 14 bits
+
+
+class SimLis2dw12(StChip):
+    """CTRL2's soft reset puts the registers back."""
+
+    REGISTERS = 0x40
+    DEFAULTS = {WHO_AM_I: 0x44, CTRL2: 0x04}
+    READ_ONLY = (WHO_AM_I, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x2D, FIFO_SAMPLES)
+
+    def counts(self, g: float) -> int:
+        full_scale = self.registers[CTRL6] >> 4 & 0x03
+        counts = rounded(g * 1000 / MG_PER_DIGIT[full_scale], 8192)
+        return counts if self.registers[CTRL1] & 0x0C else counts & ~0x03
+
+    def rate_hz(self) -> float:
+        code = self.registers[CTRL1] >> 4
+        return RATES_HZ[code] if code < len(RATES_HZ) else 0.0
+
+    def streaming(self) -> bool:
+        return self.registers[FIFO_CTRL] >> 5 == 6
+
+    def status(self, register: int) -> "int | None":
+        if register != FIFO_SAMPLES:
+            return None
+        held = self.sampler.held if self.streaming() else 0
+        overrun = 0x40 if self.sampler.overrun else 0
+        watermark = 0x80 if held >= (self.registers[FIFO_CTRL] & 0x1F) else 0
+        return watermark | overrun | held
+
+    def out(self, place: int) -> int:
+        axis, high = divmod(place, 2)
+        return (self.sampler.value(axis) << 2) >> (8 * high) & 0xFF
+
+    def written(self, register: int, value: int) -> None:
+        if register == CTRL2 and value & 0x40:
+            self.reset()
+
+
+SIMULATED = SimLis2dw12

@@ -1,0 +1,46 @@
+"""A simulated LIS3DH, written from the datasheet: 12 bits left-justified, FIFO of 32."""
+
+from hw.sim.sampler import rounded
+from hw.sim.st_family import StChip
+
+CTRL1, CTRL4, CTRL5, FIFO_CTRL, FIFO_SRC, WHO_AM_I = 0x20, 0x23, 0x24, 0x2E, 0x2F, 0x0F
+RATES_HZ = (0, 1, 10, 25, 50, 100, 200, 400, 1620, 1344)  # by ODR code; 1620 is low-power only
+MG_PER_DIGIT = (1, 2, 4, 12)  # by FS, high resolution
+FULL_SCALE_MG = (2000, 4000, 8000, 16000)
+
+
+class SimLis3dh(StChip):
+    """High-resolution mode when CTRL4's HR is set, else 10 bits."""
+
+    DEFAULTS = {WHO_AM_I: 0x33, CTRL1: 0x07}
+    READ_ONLY = (WHO_AM_I, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x2D, FIFO_SRC)
+    SPI_INCREMENT = 0x40
+    I2C_INCREMENT = 0x80
+
+    def counts(self, g: float) -> int:
+        full_scale = self.registers[CTRL4] >> 4 & 0x03
+        scaled, top = g * 1000 / MG_PER_DIGIT[full_scale], FULL_SCALE_MG[full_scale]
+        counts = rounded(scaled, top // MG_PER_DIGIT[full_scale])  # it saturates at full scale
+        return counts if self.registers[CTRL4] & 0x08 else counts & ~0x03
+
+    def rate_hz(self) -> float:
+        code = self.registers[CTRL1] >> 4
+        return float(RATES_HZ[code]) if code < len(RATES_HZ) else 0.0
+
+    def streaming(self) -> bool:
+        return bool(self.registers[CTRL5] & 0x40) and self.registers[FIFO_CTRL] >> 6 == 2
+
+    def status(self, register: int) -> "int | None":
+        if register != FIFO_SRC:
+            return None
+        held = self.sampler.held if self.streaming() else 0
+        full = 0x40 if held >= self.ENTRIES_MAX else 0
+        watermark = 0x80 if held > (self.registers[FIFO_CTRL] & 0x1F) else 0
+        return watermark | full | (0 if held else 0x20) | min(held, 31)
+
+    def out(self, place: int) -> int:
+        axis, high = divmod(place, 2)
+        return (self.sampler.value(axis) << 4) >> (8 * high) & 0xFF
+
+
+SIMULATED = SimLis3dh

@@ -1,0 +1,111 @@
+"""What every simulated accelerometer does: sample by its own clock, keep the newest, lose others.
+
+`source(t0_s, period_s, count)` gives `count` frames as flat x0, y0, z0, x1, ... in g. The chip has
+its own rule of quantisation. Time comes from the bus and never runs backwards.
+"""
+
+from array import array
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+LONGEST_CATCH_UP = 4096  # samples made at once; more than the FIFO holds nobody will ever see
+
+
+class Sampler:
+    """A ring of `room` frames. `overruns`: frames thrown away because nobody read them in time."""
+
+    def __init__(
+        self,
+        source: "Callable[[float, float, int], Any]",
+        counts: "Callable[[float], int]",
+        entries_max: int,
+        clock_error: float,
+    ) -> None:
+        self.source = source
+        self._counts = counts
+        self._entries_max = entries_max
+        self._entries = array("i", [0] * (3 * entries_max))
+        self._first = 0
+        self._begun_ns = 0
+        self._sampled = 0
+        self.now_ns = 0
+        self.held = 0
+        self.room = entries_max
+        self.overrun = False
+        self.overruns = 0
+        self.speed = 1.0 + clock_error
+        self.duplicate_every = 0  # a fault on demand: every n-th frame enters twice
+
+    def begin(self) -> None:
+        """The oscillator starts, or starts again, now."""
+        self._begun_ns = self.now_ns
+        self._sampled = 0
+
+    def clear(self) -> None:
+        self.held = 0
+        self.overrun = False
+
+    def advance(self, now_ns: int, rate_hz: float) -> None:
+        """Samples what fell due until `now_ns` at the nominal `rate_hz`; 0 means standing by."""
+        if now_ns <= self.now_ns:
+            return
+        self.now_ns = now_ns
+        if not rate_hz:
+            return
+        true_hz = rate_hz * self.speed
+        due = int((now_ns - self._begun_ns) * true_hz / 1e9) - self._sampled
+        while due > 0:
+            count = min(due, LONGEST_CATCH_UP)
+            self._sample(count, 1.0 / true_hz)
+            due -= count
+
+    def value(self, axis: int) -> int:
+        """Counts of the oldest frame held; the last one given when nothing is held."""
+        return self._entries[3 * self._first + axis]
+
+    def number(self) -> int:
+        """How many frames had been sampled before the oldest one held."""
+        return self._sampled - self.held
+
+    def pop(self) -> None:
+        """The oldest frame is gone."""
+        if self.held:
+            self._first = (self._first + 1) % self._entries_max
+            self.held -= 1
+
+    def _sample(self, count: int, period_s: float) -> None:
+        t0_s = self._begun_ns / 1e9 + (self._sampled + 1) * period_s
+        values = self.source(t0_s, period_s, count)
+        first = max(0, count - self._entries_max)
+        if first:
+            self._lose(first)
+        for place in range(first, count):
+            at = 3 * place
+            self._enter(values[at], values[at + 1], values[at + 2])
+            number = self._sampled + place + 1
+            if self.duplicate_every and number % self.duplicate_every == 0:
+                self._enter(values[at], values[at + 1], values[at + 2])
+        self._sampled += count
+
+    def _enter(self, x: float, y: float, z: float) -> None:
+        while self.held >= self.room:
+            self.pop()
+            self._lose(1)
+        at = 3 * ((self._first + self.held) % self._entries_max)
+        self._entries[at] = self._counts(x)
+        self._entries[at + 1] = self._counts(y)
+        self._entries[at + 2] = self._counts(z)
+        self.held += 1
+
+    def _lose(self, count: int) -> None:
+        self.overrun = True
+        self.overruns += count
+
+
+def rounded(scaled: float, top: int) -> int:
+    """The nearest count, clipped to -top .. top - 1 as two's complement does."""
+    counts = int(scaled + 0.5) if scaled >= 0 else -int(0.5 - scaled)
+    return max(-top, min(top - 1, counts))
