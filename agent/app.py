@@ -32,7 +32,7 @@ from agent.stages.analyse import Analyser
 from agent.stages.control import Control
 from agent.stages.deliver import Deliverer
 from agent.stages.health import Health
-from agent.stages.machine import MachineWatch
+from agent.stages.machine import MachineWatch, baseline_key
 from agent.stages.record import Recorder
 from agent.supervisor import Supervisor
 
@@ -78,6 +78,7 @@ class Agent:
         self._acquirers: "list[Acquirer]" = []
         self._analysers: "list[Analyser]" = []
         self._sensors: "dict[str, Any]" = {}
+        self._readers: "dict[str, list[Mailbox]]" = {}
         self._queues: "dict[str, Mailbox]" = {"records": self._records}
         self.page: "PageServer | None" = None
 
@@ -89,13 +90,18 @@ class Agent:
         self.bulletin.post("device", self._device())
         page = settings.page
         self.page = PageServer(self.bulletin, self.clock, page.host, page.port, settings.language)
-        await self.page.start()
+        try:
+            await self.page.start()
+        except OSError as error:
+            place = f"page {page.host} port {page.port}"
+            raise OSError(error.errno, f"{place}: {error.strerror or error}")
         model, notes = open_model(settings.model_dir)
         for note in notes:
             self.bulletin.degrade("model", note)
         self._open_sensors()
         for machine in settings.machines:
             await self._watch(machine, model)
+        self._acquire()
         self._supervisor.add("record", self._recorder.run)
         if settings.broker is not None:
             self._supervisor.add("deliver", self._deliverer().run)
@@ -159,6 +165,7 @@ class Agent:
                 driver.fifo_frames == 1,
             )
             self._sensors[sensor.name] = (adapter, facts)
+            self._readers[sensor.name] = []
 
     def _bus_port(self, bus: "Any") -> "Any":
         """The adapter of a bus, made once: chips on one I2C bus share it."""
@@ -190,14 +197,19 @@ class Agent:
         self._analysers.append(analyser)
         self._supervisor.add(f"analyse {machine.name}", analyser.run)
         for name in names:
-            adapter, one = self._sensors[name]
+            self._readers[name].append(blocks)
+
+    def _acquire(self) -> None:
+        """One task a sensor that somebody reads; two machines may share a thermocouple."""
+        for name, readers in self._readers.items():
+            adapter, facts = self._sensors[name]
             self._queues[f"batches of {name}"] = adapter.mailbox
-            acquirer = Acquirer(adapter, one.rate_hz, blocks, one.polled)
+            acquirer = Acquirer(adapter, facts.rate_hz, readers, facts.polled, self.clock)
             self._acquirers.append(acquirer)
             self._supervisor.add(f"acquire {name}", acquirer.run)
 
     async def _baseline(self, machine: "Any", table: "Any", model: "Any") -> "Any":
-        key = f"baseline/{machine.name}"
+        key = baseline_key(machine.name, model)
         text = await self.store.get_setting(key)
         simulated = self._sensors[machine.vibration][1].simulated
         if text is None and simulated and self._settings.simulation.learn_ahead_s:
@@ -208,7 +220,8 @@ class Agent:
         try:
             return from_json(text)
         except ValueError as error:
-            self.bulletin.degrade("baseline", f"{machine.name}: {error}; learning again")
+            mode = f"baseline {machine.name}"
+            self.bulletin.degrade(mode, f"{machine.name}: {error}; learning again")
             return None
 
     def _learn_ahead(self, machine: "Any", table: "Any", model: "Any") -> str:
@@ -266,6 +279,7 @@ class Agent:
             "rows_backlog": stats.backlog_rows,
             "alarms": sum(a.alarms for a in self._analysers),
             "degraded": sorted(self.bulletin.get("degraded")),
+            "failed": self.failure is not None or self._recorder.unwritten_rows > 0,
             "lag_p99_ms": round(self._health.lag_p99_ms(), 2),
         }
 
@@ -329,8 +343,8 @@ async def run_until_stopped(settings: "Settings") -> int:
         print(f"latido: {error}", file=sys.stderr)
         return FAILED
     finally:
-        await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
-    return FAILED if agent.failure else DONE
+        summary = await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
+    return FAILED if summary["failed"] else DONE
 
 
 def plant_for(settings: "Settings", clock: "Any") -> "Any":

@@ -8,7 +8,7 @@ import json
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Any
 
 
@@ -94,7 +94,17 @@ def number(above: float, up_to: float) -> "Callable[[Any], bool]":
 
 
 def is_text(value: "Any") -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 1024 and "\0" not in value
+    """1 to 1024 characters that any file and message can hold: no NUL, no half of a surrogate."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 1024
+        and "\0" not in value
+        and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    )
+
+
+def one_of_these(choices: "Collection[Any]") -> "Callable[[Any], bool]":
+    return lambda v: isinstance(v, str) and v in choices
 
 
 def is_list(value: "Any") -> bool:

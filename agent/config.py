@@ -6,7 +6,16 @@ found at once, not one a run.
 
 from collections import namedtuple
 
-from agent.checked import ConfigFault, Part, is_text, number, one_of, read_object, whole
+from agent.checked import (
+    ConfigFault,
+    Part,
+    is_text,
+    number,
+    one_of,
+    one_of_these,
+    read_object,
+    whole,
+)
 from agent.chips import known_chips
 from agent.limits import STOPPED_BELOW_MM_S
 
@@ -18,6 +27,7 @@ SCHEMA = 1
 FILE_BYTES_MAX = 256 * 1024  # a hundred machines fit in a tenth of it
 LANGUAGES = ("es", "en")
 MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
+SUPPORTS = ("rigid", "flexible")
 BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
     "smbus2": True,
     "blinka_i2c": True,
@@ -86,7 +96,7 @@ def _settings(root: "Part") -> "Settings":
     settings = Settings(
         root.take("version", "a whole number, 0 or more", whole(0, 2**53), 0),
         _device(root.part("device")),
-        root.take("language", one_of(LANGUAGES), lambda v: v in LANGUAGES, "es"),
+        root.take("language", one_of(LANGUAGES), one_of_these(LANGUAGES), "es"),
         root.take("state_dir", "a folder's path", is_text),
         _page(root.part("page", {})),
         _broker(root.part("broker")) if root.has("broker") else None,
@@ -131,7 +141,7 @@ def _broker(part: "Part") -> "Broker":
 def _bus(part: "Part") -> "Bus":
     bus = Bus(
         part.take("name", "a name", is_text),
-        part.take("kind", one_of(tuple(BUS_KINDS)), lambda v: v in BUS_KINDS),
+        part.take("kind", one_of(tuple(BUS_KINDS)), one_of_these(BUS_KINDS)),
         part.take("number", "a bus number, 0 to 99", whole(0, 99), 0),
         part.take(
             "speed_hz", "a clock, 10000 to 20000000 Hz", whole(10_000, 20_000_000), 2_000_000
@@ -142,7 +152,7 @@ def _bus(part: "Part") -> "Bus":
 
 
 def _sensor(part: "Part") -> "Sensor":
-    chip = part.take("chip", one_of(tuple(CHIPS)), lambda v: v in CHIPS)
+    chip = part.take("chip", one_of(tuple(CHIPS)), one_of_these(CHIPS))
     rates = CHIPS[chip].rates_hz if chip else ()
     addresses = CHIPS[chip].addresses if chip else ()
     sensor = Sensor(
@@ -152,13 +162,13 @@ def _sensor(part: "Part") -> "Sensor":
         part.take(
             "address",
             f"an address of {chip} {one_of(addresses)}",
-            lambda v: chip is None or v in addresses,
+            lambda v: chip is None or (whole(0, 127)(v) and v in addresses),
             None,
         ),
         part.take(
             "rate_hz",
             f"a rate of {chip} {one_of(rates)}",
-            lambda v: chip is None or (v in rates and not isinstance(v, bool)),
+            lambda v: chip is None or (whole(1, 10**6)(v) and v in rates),
             rates[-1] if rates else None,
         ),
         part.take("chip_select", "a chip select, 0 to 9", whole(0, 9), 0),
@@ -170,9 +180,9 @@ def _sensor(part: "Part") -> "Sensor":
 def _machine(part: "Part") -> "Machine":
     machine = Machine(
         part.take("name", "1 to 64 characters", lambda v: is_text(v) and len(v) <= 64),
-        part.take("kind", one_of(MACHINE_KINDS), lambda v: v in MACHINE_KINDS, "other"),
+        part.take("kind", one_of(MACHINE_KINDS), one_of_these(MACHINE_KINDS), "other"),
         part.take("power_kw", "a power in kW above 0", number(0.0, 1e5), None),
-        part.take("support", "rigid or flexible", lambda v: v in ("rigid", "flexible"), "rigid"),
+        part.take("support", "rigid or flexible", one_of_these(SUPPORTS), "rigid"),
         part.take("rpm", "a speed of 30 to 60000 r/min", number(30.0 - 1e-9, 60000.0), None),
         part.take("vibration", "a sensor's name", is_text),
         part.take("temperature", "a sensor's name", is_text, None),

@@ -51,7 +51,7 @@ def run(options: "argparse.Namespace") -> int:
         print(json.dumps(summary))
     else:
         print(_words(summary, language))
-    return DONE
+    return FAILED if summary["failed"] else DONE
 
 
 def language_of(environment: "Any") -> str:

@@ -9,6 +9,7 @@ BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and coun
 BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
 SWITCH_INTERVAL_S = 0.001  # Python's own turn-taking; its 5 ms are half of what a FIFO holds
 BUS_RETRY_S = 0.5  # a chip that failed is left alone this long, then brought up anew
+SILENT_S = 3.0  # without a batch, not even of a fault: the bus hangs in a transfer
 SLOW_SENSOR_HZ = 100.0  # slower chips have no FIFO worth a faster drain
 RATE_TRUSTED = 0.005  # a rate known to half a percent moves no line out of its bin
 FIT_SPAN_S = (
@@ -30,6 +31,7 @@ ALARM_RATIO = 20.0  # score over threshold: features 4.5 times further off than 
 DISTRUST_HOLD_S = 2.0  # a shorter gap in trusted data leaves the last state standing
 SETTLE_WINDOWS = 3  # a machine counts as running after about a second of motion
 STOPPED_BELOW_MM_S = 0.05  # above an ADXL345's own floor in 10-1000 Hz (about 0.02 mm/s measured)
+TEMPERATURE_READINGS = 10  # in a row above the limit, a second: a spark of noise is not heat
 TEMPERATURE_LIMIT_DEGC = 90.0  # bearing housing; makers commonly print 80 to 100 degC for grease
 
 # Store and delivery

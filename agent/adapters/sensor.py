@@ -34,6 +34,7 @@ class BusThread:
         self._clock = clock
         self._turns: "list[_Turn]" = []
         self._ending = threading.Event()
+        self._failed = False
         self._thread: "threading.Thread | None" = None
 
     def add(self, drainer: "Drainer") -> "BusSensor":
@@ -43,6 +44,10 @@ class BusThread:
         return BusSensor(self, drainer, turn)
 
     def start(self) -> None:
+        """Begins, or begins again after the thread has failed."""
+        if self._failed and self._thread is not None:
+            self._thread.join(timeout=1.0)
+            self._thread, self._failed = None, False
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=f"bus-{self._name}", daemon=True)
             self._thread.start()
@@ -55,6 +60,17 @@ class BusThread:
 
     def _run(self) -> None:
         _ask_for_priority()
+        try:
+            self._turn_by_turn()
+        finally:
+            if not self._ending.is_set():  # an error that no bus and no chip should raise
+                self._failed = True
+                for turn in self._turns:
+                    turn.break_off()
+        for turn in self._turns:
+            turn.end()
+
+    def _turn_by_turn(self) -> None:
         while not self._ending.is_set():
             now_ns = self._clock.monotonic_ns()
             for turn in self._turns:
@@ -64,8 +80,6 @@ class BusThread:
             pause_s = (next_ns - self._clock.monotonic_ns()) / 1e9
             if pause_s > 0:
                 self._ending.wait(pause_s)
-        for turn in self._turns:
-            turn.end()
 
 
 def _ask_for_priority() -> None:
@@ -84,7 +98,7 @@ class _Turn:
         self._bring_up: "Iterator[int] | None" = drainer.bring_up()
         self._hand_over_ns = 0
         self.due_ns = 0
-        self.deliver: "Callable[[FrameBatch], None]" = _nowhere
+        self.deliver: "Callable[[FrameBatch | None], None]" = _nowhere
 
     def step(self, now_ns: int) -> None:
         try:
@@ -113,6 +127,12 @@ class _Turn:
         interval_ns = int(self._drainer.interval_s * 1e9)
         self.due_ns = max(self.due_ns + interval_ns, now_ns)
 
+    def break_off(self) -> None:
+        """The thread ends on an error: the reader is told; the chip is to be brought up anew."""
+        self._bring_up = self._drainer.bring_up()
+        self.due_ns = 0
+        self.deliver(None)
+
     def end(self) -> None:
         if self._bring_up is None:
             try:
@@ -121,7 +141,7 @@ class _Turn:
                 return  # the bus is gone; there is nothing left to put to sleep
 
 
-def _nowhere(batch: "FrameBatch") -> None:
+def _nowhere(batch: "FrameBatch | None") -> None:
     """Before a sensor is started its batches have no reader."""
 
 
@@ -138,7 +158,7 @@ class BusSensor:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
 
-        def hand_over(batch: "FrameBatch") -> None:
+        def hand_over(batch: "FrameBatch | None") -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self.mailbox.put, batch)
 
@@ -146,7 +166,10 @@ class BusSensor:
         self._bus.start()
 
     async def next_batch(self) -> "FrameBatch":
+        """RuntimeError when the bus's thread has failed; `start` begins it again."""
         batch = await self.mailbox.get()
+        if batch is None:
+            raise RuntimeError(f"the thread of the bus of {self.name} failed: see the log")
         assert isinstance(batch, FrameBatch)
         return batch
 

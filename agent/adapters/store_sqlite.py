@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 TELEMETRY, SETTINGS = "telemetry", "settings"
 SCHEMA = 1  # PRAGMA user_version of both files
+BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
+DISK_ERRORS = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+)
 CORRUPT = "corrupt"  # kind of a row whose bytes changed on the disk
 TABLES = {
     TELEMETRY: (
@@ -56,6 +66,7 @@ class SqliteStore:
         self._produced = 0
         self._delivered = 0
         self._newest = 0
+        self._boot_kept = False
         self._history_rows = 0
         self._arrived = asyncio.Event()
 
@@ -134,20 +145,43 @@ class SqliteStore:
             self._db[name], note = self._open_or_set_aside(name)
             if note:
                 notes.append(note)
-        known = [self._number(name, "SELECT MAX(boot) FROM boots") for name in self._db]
-        newest = row_boot(self._number(TELEMETRY, "SELECT MAX(id) FROM live"))
-        self.boot = max(*known, newest) + 1
-        for name in self._db:
-            with self._db[name].atomic() as db:
-                db.execute("DELETE FROM boots")
-                db.execute("INSERT INTO boots (boot) VALUES (?)", (self.boot,))
+        self.boot = self._next_boot()
+        note = self._keep_boot()
+        if note:
+            notes.append(note)
         self._produced = self._number(TELEMETRY, "SELECT COUNT(*) FROM live")
         self._newest = self._number(TELEMETRY, "SELECT MAX(id) FROM live")
         self._history_rows = self._number(TELEMETRY, "SELECT COUNT(*) FROM history")
         return tuple(notes)
 
+    def _next_boot(self) -> int:
+        """One more than any that was used: both files and the lock remember, two may be lost."""
+        known = [self._number(name, "SELECT MAX(boot) FROM boots") for name in self._db]
+        newest = row_boot(self._number(TELEMETRY, "SELECT MAX(id) FROM live"))
+        self._lock.seek(0)
+        text = self._lock.read(20)
+        return max(*known, newest, int(text) if text.isdigit() else 0) + 1
+
+    def _keep_boot(self) -> str:
+        """Remembers the boot in three places; "" or what it means that the disk refuses."""
+        try:
+            for name in self._db:
+                with self._db[name].atomic() as db:
+                    db.execute("DELETE FROM boots")
+                    db.execute("INSERT INTO boots (boot) VALUES (?)", (self.boot,))
+            self._lock.seek(0)
+            self._lock.truncate()
+            self._lock.write(str(self.boot))
+            self._lock.flush()
+            os.fsync(self._lock.fileno())
+        except (sqlite3.OperationalError, OSError) as error:
+            self._boot_kept = False
+            return f"rows wait in memory, a power cut would lose them ({error})"
+        self._boot_kept = True
+        return ""
+
     def _take_lock(self) -> None:
-        self._lock = (self._directory / "lock").open("w")
+        self._lock = (self._directory / "lock").open("a+")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -157,15 +191,17 @@ class SqliteStore:
         path = self._directory / f"{name}.db"
         try:
             return _opened(path, name), ""
-        except sqlite3.OperationalError as error:
-            raise StoreFault(f"{path}: {error}")
         except sqlite3.DatabaseError as error:
+            if _is_the_disks(error, path):
+                raise StoreFault(f"{path}: {error}")
             aside = _set_aside(path)
             lost = "unsent rows" if name == TELEMETRY else "settings and baselines"
             note = f"{path.name} was damaged ({error}); kept as {aside.name}, its {lost} are lost"
             return _opened(path, name), note
 
     def _append(self, rows: "list[Row]", history: "list[tuple[str, int, str]]") -> None:
+        if not self._boot_kept and self._keep_boot():
+            raise StoreFault(f"{self._directory}: the number of this boot could not be kept")
         acked = self._acked
         with self._db[TELEMETRY].atomic() as db:
             if acked > self._deleted:
@@ -258,6 +294,7 @@ class SqliteStore:
 def _opened(path: "Path", name: str) -> "Any":
     """The file with our pragmas and tables; DatabaseError when it is not sound."""
     db = Database(sqlite3.connect(path, timeout=BUSY_WAIT_S, check_same_thread=False))
+    db.conn.text_factory = _text  # a flipped bit is for the CRC to find, row by row
     try:
         for pragma in (
             "journal_mode=WAL",
@@ -266,6 +303,7 @@ def _opened(path: "Path", name: str) -> "Any":
             f"journal_size_limit={WAL_BYTES}",
         ):
             db.execute(f"PRAGMA {pragma}").fetchall()
+        _check_header(path)
         answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
             raise sqlite3.DatabaseError(answer)
@@ -277,10 +315,41 @@ def _opened(path: "Path", name: str) -> "Any":
                 db.execute(f"PRAGMA user_version={SCHEMA}")
         elif version != SCHEMA:
             raise sqlite3.DatabaseError(f"schema {version}, expected {SCHEMA}")
+        _check_content(db, name)
     except sqlite3.Error:
         db.conn.close()
         raise
     return db
+
+
+def _check_header(path: "Path") -> None:
+    """DatabaseError when the format versions are none: SQLite would open it, but only to read."""
+    with path.open("rb") as file:
+        versions = file.read(20)[18:20]
+    if versions and not all(version in (1, 2) for version in versions):
+        raise sqlite3.DatabaseError(f"format versions {versions.hex()}, expected 0202")
+
+
+def _check_content(db: "Any", name: str) -> None:
+    """DatabaseError when a table is missing or a boot's number cannot be one."""
+    made = {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    missing = [statement for statement in TABLES[name] if statement not in made]
+    if missing:
+        raise sqlite3.DatabaseError(f"missing: {missing[0][:60]}")
+    boots = [row[0] for row in db.execute("SELECT MAX(boot) FROM boots")]
+    if name == TELEMETRY:
+        boots += [row_boot(row[0] or 0) for row in db.execute("SELECT MAX(id) FROM live")]
+    for boot in boots:
+        if not 0 <= (boot or 0) < BOOT_MAX:
+            raise sqlite3.DatabaseError(f"boot {boot} is not a count of boots")
+
+
+def _is_the_disks(error: "sqlite3.Error", path: "Path") -> bool:
+    """Whether the disk, another program or the rights are to blame, and not the file's content."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if code == sqlite3.SQLITE_READONLY:
+        return not os.access(path, os.W_OK)
+    return code in DISK_ERRORS
 
 
 def _set_aside(path: "Path") -> "Path":
@@ -296,6 +365,10 @@ def _set_aside(path: "Path") -> "Path":
     return aside
 
 
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
 def _row(identity: int, mono_ns: int, kind: str, body: str, crc: int) -> "Row":
     """The row as it was appended, or in its place the news that its bytes have changed."""
     if _crc(identity, kind, body) != crc:
@@ -303,5 +376,5 @@ def _row(identity: int, mono_ns: int, kind: str, body: str, crc: int) -> "Row":
     return Row(identity, mono_ns, kind, body)
 
 
-def _crc(identity: int, kind: str, body: str) -> int:
-    return zlib.crc32(f"{identity} {kind} {body}".encode())
+def _crc(identity: int, kind: "Any", body: "Any") -> int:
+    return zlib.crc32(f"{identity} {kind} {body}".encode("utf-8", "replace"))

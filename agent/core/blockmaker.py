@@ -26,12 +26,14 @@ class BlockMaker:
         self._clock = ClockFit(nominal_hz, fit_span_s)
         self._seq = 0
         self._next_ns: "int | None" = None
+        self._gap = False
         self.frames_total = 0
         self.lost_total = 0
 
     def take(self, batch: "Any") -> "Block":
         """The block of one FrameBatch; `frames` may be 0 when only a fault is to be told."""
         broken = bool(batch.fault) or batch.overrun
+        self._gap = self._gap or broken
         if broken:
             self._clock.restart()
         elif batch.frames:
@@ -43,6 +45,7 @@ class BlockMaker:
         lost = self._lost(batch, t0_ns, rate_hz)
         if batch.frames:
             self._next_ns = end_ns
+            self._gap = False
         self._seq += 1
         self.frames_total += batch.frames
         self.lost_total += lost
@@ -61,8 +64,8 @@ class BlockMaker:
         )
 
     def _lost(self, batch: "Any", t0_ns: int, rate_hz: float) -> int:
-        """Frames between the last block and this one, by the clock; at least 1 after an overrun."""
-        if not batch.overrun or self._next_ns is None or not batch.frames:
+        """Frames between the last block and this one, by the clock; at least 1 after a break."""
+        if not self._gap or self._next_ns is None or not batch.frames:
             return 0
         return max(1, int((t0_ns - self._next_ns) * rate_hz / 1e9 + 0.5))
 

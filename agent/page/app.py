@@ -110,7 +110,7 @@ class PageServer:
         self._listeners += 1
         version = -1
         try:
-            while True:
+            while self._listeners <= PAGE_EVENT_CLIENTS:  # a burst of them is let in at once
                 version = await self._next_version(version)
                 part = main_part(self._bulletin.snapshot(), language, self._clock.monotonic_ns())
                 yield f"data: {json.dumps(part)}\n\n"

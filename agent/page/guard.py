@@ -6,6 +6,7 @@ are counted; a reader that stops reading is cut off.
 """
 
 import asyncio
+from urllib.parse import unquote_to_bytes
 
 from agent.limits import (
     PAGE_CONNECTIONS,
@@ -128,6 +129,8 @@ def _check_head(head: bytes) -> None:
     words = lines[0].split(" ")
     if len(words) != 3 or words[2] not in ("HTTP/1.0", "HTTP/1.1") or not words[1].startswith("/"):
         raise Refused(400, "the first line is not an HTTP request for a path")
+    if not _is_percent_encoded(words[1]):
+        raise Refused(400, "the path is not UTF-8 in percent signs")
     if words[0] not in METHODS:
         raise Refused(405, f"{words[0][:16]} is not GET or HEAD")
     for line in lines[1:]:
@@ -138,6 +141,19 @@ def _check_head(head: bytes) -> None:
             name.lower() == "content-length" and value.strip() != "0"
         ):
             raise Refused(413, "a body, where none is taken")
+
+
+def _is_percent_encoded(path: str) -> bool:
+    """Whether every % is followed by two digits, and all of them together are UTF-8."""
+    digits = "0123456789abcdefABCDEF"
+    parts = path.split("%")[1:]
+    if not all(len(part) >= 2 and part[0] in digits and part[1] in digits for part in parts):
+        return False
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _fed(head: bytes) -> "asyncio.StreamReader":

@@ -10,7 +10,8 @@ from agent.core.alarm import ALARM, NORMAL, UNKNOWN
 from agent.core.block import CHECK, GOOD
 from agent.core.window import WindowCutter
 from agent.limits import RATE_TRUSTED, WINDOW_OVERLAP
-from agent.stages.machine import Temperature
+from agent.ports import StoreFault
+from agent.stages.machine import Temperature, baseline_key
 from agent.stages.record import Record
 from agent.stages.tell import card, row_body
 
@@ -54,6 +55,8 @@ class Analyser:
         self._cutter = WindowCutter(frames, frames // WINDOW_OVERLAP, vibration.layout.frame_bytes)
         self._status = {name: (GOOD, "") for name in sensors}
         self._kept = watch.baseline
+        self._key = baseline_key(machine.name, watch.model)
+        self._mode = f"baseline {machine.name}"
         self.verdicts: "dict[str, int]" = {}
         self._judged = NORMAL
         self._shown: "Verdict | None" = None
@@ -117,7 +120,8 @@ class Analyser:
             for name, facts in self._sensors.items()
         ]
         utc_ns, synced = self._clock.utc_ns(), self._clock.synced()
-        if verdict.assessment is not None or not self._watch.holds(verdict.mono_ns):
+        told = verdict.assessment is not None or verdict.state != UNKNOWN
+        if told or not self._watch.holds(verdict.mono_ns):
             self._shown = verdict
         if self._shown is not None:
             facts = card(self._machine, self._shown, channels, utc_ns, synced)
@@ -138,5 +142,14 @@ class Analyser:
     async def _keep_baseline(self) -> None:
         """What was learned survives a restart."""
         if self._watch.baseline is not None and self._watch.baseline is not self._kept:
-            self._kept = self._watch.baseline
-            await self._keep(f"baseline/{self._machine.name}", to_json(self._kept))
+            baseline = self._watch.baseline
+            try:
+                await self._keep(self._key, to_json(baseline))
+            except StoreFault as fault:
+                self._bulletin.degrade(self._mode, f"{self._machine.name}: not kept yet ({fault})")
+                return
+            self._kept = baseline
+            self._bulletin.recover(self._mode)
+        elif self._watch.baseline is None and self._watch.rejected:
+            words = f"{self._machine.name}: {self._watch.rejected}; learning again"
+            self._bulletin.degrade(self._mode, words)

@@ -19,6 +19,7 @@ from agent.limits import (
     DISTRUST_HOLD_S,
     SETTLE_WINDOWS,
     TEMPERATURE_LIMIT_DEGC,
+    TEMPERATURE_READINGS,
     WINDOW_OVERLAP,
 )
 
@@ -57,21 +58,24 @@ class MachineWatch:
     def __init__(self, settings: "Any", table: "Any", model: "Any", baseline: "Any" = None) -> None:
         self._settings = settings
         self._table = table
-        self._model = model
+        self.model = model
         self.baseline = baseline
         self._alarm = new_alarm(ALARM_N, ALARM_M)
         self._operating = unseen_machine(SETTLE_WINDOWS, settings.stopped_below_mm_s)
         self._learned: "list[tuple[Any, float]]" = []
         self._temperature = NO_TEMPERATURE
+        self._hot = 0
         self._state = UNKNOWN
         self._cause: "tuple[str, dict[str, Any]] | None" = None
-        self._rejected = ""
+        self.rejected = ""
         self._trusted_ns = -(10**18)
         self.windows = 0
 
     def feel(self, temperature: "Temperature") -> None:
         """The latest reading of the machine's thermocouple."""
         self._temperature = temperature
+        degc = temperature.degc
+        self._hot = self._hot + 1 if degc is not None and degc > TEMPERATURE_LIMIT_DEGC else 0
 
     def distrust(self, sensor: str, status: str, reason: str, mono_ns: int) -> "Verdict":
         """The verdict when the sensor gave nothing that may be judged.
@@ -81,7 +85,7 @@ class MachineWatch:
         facts = {"name": sensor, "status": status, "reason": reason}
         held = self._state
         verdict = self._verdict(UNKNOWN, ("sensor", facts), None, 0.0, mono_ns)
-        if not self.holds(mono_ns):
+        if verdict.state != UNKNOWN or not self.holds(mono_ns):
             return verdict
         self._state = held
         return Verdict(*verdict[:-2], None, verdict.model)
@@ -101,7 +105,7 @@ class MachineWatch:
             self._table,
             self._settings.rpm,
             self.baseline,
-            self._model.score,
+            self.model.score,
         )
         self._operating = self._operating.after(assessment.severity.velocity_rms_mm_s)
         if self._operating.name != RUNNING:
@@ -121,10 +125,10 @@ class MachineWatch:
     def _check_baseline(self, rate_hz: float, axes: int) -> None:
         if self.baseline is None:
             return
-        name = model_name(self._model)
+        name = model_name(self.model)
         why = anomaly.mismatch(self.baseline, rate_hz, axes, name)
         if why:
-            self._rejected = why
+            self.rejected = why
             self.baseline = None
 
     def _learn(self, assessment: "Assessment", rate_hz: float, mono_ns: int) -> "Verdict":
@@ -149,32 +153,22 @@ class MachineWatch:
             stack(vectors),
             stack(velocities),
             rate_hz,
-            model_name(self._model),
-            self._model.score,
+            model_name(self.model),
+            self.model.score,
             len(self._learned) / WINDOW_OVERLAP,
         )
 
     def _level(
         self, assessment: "Assessment", rate_hz: float
     ) -> "tuple[str, tuple[str, dict[str, Any]]]":
-        """The worst of anomaly, severity and temperature, and why."""
+        """The worst of anomaly and severity, and why."""
         found = assessment.anomaly
         assert found is not None, "a level needs a baseline"
         facts = anomaly_reason(found, rate_hz)
         by_anomaly = ALARM if found.ratio > ALARM_RATIO else WARNING if found.ratio > 1 else NORMAL
-        candidates = [
-            (by_anomaly, ("anomaly", facts)),
-            _severity_level(assessment.severity),
-            self._temperature_level(),
-        ]
+        candidates = [(by_anomaly, ("anomaly", facts)), _severity_level(assessment.severity)]
         order = (NORMAL, WARNING, ALARM)
         return max(candidates, key=lambda candidate: order.index(candidate[0]))
-
-    def _temperature_level(self) -> "tuple[str, tuple[str, dict[str, Any]]]":
-        degc = self._temperature.degc
-        facts = {"value": degc, "limit": TEMPERATURE_LIMIT_DEGC}
-        over = degc is not None and degc > TEMPERATURE_LIMIT_DEGC
-        return (ALARM if over else NORMAL), ("temperature", facts)
 
     def _verdict(
         self,
@@ -184,6 +178,10 @@ class MachineWatch:
         rate_hz: float,
         mono_ns: int,
     ) -> "Verdict":
+        if self._hot >= TEMPERATURE_READINGS and state != ALARM:
+            # Heat is an alarm whether or not vibration may be judged: learning, stopped, no sensor.
+            facts = {"value": self._temperature.degc, "limit": TEMPERATURE_LIMIT_DEGC}
+            state, reason = ALARM, ("temperature", facts)
         changed = self._state if state != self._state else None
         self._state = state
         return Verdict(
@@ -197,8 +195,13 @@ class MachineWatch:
             self.windows,
             mono_ns,
             changed,
-            model_name(self._model),
+            model_name(self.model),
         )
+
+
+def baseline_key(machine: str, model: "Any") -> str:
+    """Where a machine's baseline is kept: one for each model, so that none replaces another's."""
+    return f"baseline/{machine}/{model_name(model)}"
 
 
 def model_name(model: "Any") -> str:

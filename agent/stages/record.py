@@ -7,6 +7,7 @@ they wait in memory, bounded, and the agent says that it is degraded.
 
 import asyncio
 import json
+import logging
 from collections import namedtuple
 
 from agent.limits import COMMIT_INTERVAL_S, RECORDS_QUEUED, STORE_RETRY_S
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Record = namedtuple("Record", ("kind", "body", "machine", "urgent"))
 
 DEGRADED = "store"
+log = logging.getLogger("latido")
 
 
 class Recorder:
@@ -42,6 +44,7 @@ class Recorder:
         self._failing = False
         self.produced_rows = 0
         self.dropped_rows = 0
+        self.unwritten_rows = 0
 
     async def run(self) -> None:
         while True:
@@ -58,8 +61,9 @@ class Recorder:
             if record is None:
                 break
             self._hold(record)
-        if self._pending:
-            await self._commit()
+        if self._pending and not await self._commit():
+            self.unwritten_rows = len(self._pending)
+            log.error("%d rows could not be written before the end", self.unwritten_rows)
 
     async def _gather(self) -> None:
         """Waits for records until a commit is due: an interval after the first, or an alarm."""

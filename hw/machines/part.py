@@ -28,6 +28,10 @@ PARTS = {
     # Noise of 290 (x, y) and 430 (z) ug/rtHz comes to 16.5 mg RMS at 3200 Hz; bandwidth is half the
     # output rate (datasheet Table 1 and 7).
     "adxl345": Part("vibration", (0.0165, 0.0165, 0.0245), 3200.0, 0.5),
+    "adxl355": Part("vibration", (0.00071, 0.00071, 0.00071), 4000.0, 0.25),  # 22.5 ug/rtHz
+    "iis3dwb": Part("vibration", (0.0060, 0.0060, 0.0060), 26667.0, 0.236),  # 75 ug/rtHz
+    "lis2dw12": Part("vibration", (0.0025, 0.0025, 0.0025), 1600.0, 0.5),  # 90 ug/rtHz
+    "lis3dh": Part("vibration", (0.0057, 0.0057, 0.0057), 1344.0, 0.5),  # 220 ug/rtHz
 }
 
 FINER = 4  # a machine is sampled this much faster than the chip, then filtered

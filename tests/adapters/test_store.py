@@ -156,6 +156,71 @@ def test_a_row_whose_bytes_changed_is_told_not_sent(tmp_path: Path) -> None:
     opened(tmp_path, check)
 
 
+@pytest.mark.parametrize("bits", [0x01, 0x80, 0xFF])
+def test_flipped_bits_of_a_body_cost_that_row_alone(tmp_path: Path, bits: int) -> None:
+    async def fill(store: SqliteStore) -> None:
+        await store.append(rows_of(store, 1, 3), [])
+
+    opened(tmp_path, fill)
+    path = tmp_path / "telemetry.db"
+    content = bytearray(path.read_bytes())
+    at = content.index(b'{"n":2}')
+    content[at + 2] ^= bits
+    path.write_bytes(content)
+
+    async def check(store: SqliteStore) -> None:
+        found = await store.oldest(0, 10)
+        assert [row.kind for row in found] == ["verdict", "corrupt", "verdict"]
+
+    assert opened(tmp_path, check) == ()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "header 18",
+        "header 47",
+        "DROP TABLE boots",
+        "DROP TABLE live",
+        "PRAGMA user_version=0",
+        "PRAGMA user_version=9",
+        "INSERT INTO boots VALUES (9000000000)",
+        "INSERT INTO live VALUES (9223372036854775807, 0, 'v', '1', 0)",
+    ],
+)
+def test_a_file_that_cannot_be_used_is_set_aside(tmp_path: Path, damage: str) -> None:
+    opened(tmp_path, nothing)
+    path = tmp_path / "telemetry.db"
+    if damage.startswith("header"):
+        content = bytearray(path.read_bytes())
+        content[int(damage.split()[1])] ^= 0x40
+        path.write_bytes(content)
+    else:
+        db = sqlite3.connect(path)
+        db.execute(damage)
+        db.commit()
+        db.close()
+
+    async def check(store: SqliteStore) -> None:
+        assert store.boot == 2
+        await store.append(rows_of(store, 1, 3), [])
+
+    (note,) = opened(tmp_path, check)
+    assert "telemetry.damaged-1.db" in note
+
+
+def test_no_key_is_used_twice_though_both_files_are_lost(tmp_path: Path) -> None:
+    for _ in range(3):
+        opened(tmp_path, nothing)
+    for name in ("telemetry.db", "settings.db"):
+        (tmp_path / name).write_bytes(b"\xff" * 5000)
+
+    async def check(store: SqliteStore) -> None:
+        assert store.boot == 4
+
+    assert len(opened(tmp_path, check)) == 2
+
+
 def test_damaged_settings_cost_no_row(tmp_path: Path) -> None:
     async def fill(store: SqliteStore) -> None:
         await store.append(rows_of(store, 1, 3), [])

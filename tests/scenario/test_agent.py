@@ -93,7 +93,7 @@ def test_a_damaged_baseline_is_learned_anew(agents: Any) -> None:
         lambda state: state.get(MACHINE, {}).get("reason", [""])[0] == "learning"
     )
     assert state[MACHINE]["state"] == "unknown"
-    assert "learning again" in state["degraded"]["baseline"]
+    assert "learning again" in state["degraded"]["baseline Bomba 1"]
 
 
 def test_a_bus_that_is_not_there_is_said_and_is_no_verdict(agents: Any) -> None:
@@ -121,6 +121,25 @@ def test_an_accelerometer_on_i2c_teaches_its_own_baseline(agents: Any) -> None:
     )
     assert state[MACHINE]["rate_hz"] == pytest.approx(816, rel=2e-3)
     assert state[MACHINE]["velocity_rms_mm_s"] > 0.2
+
+
+def test_two_machines_may_share_a_thermocouple(agents: Any) -> None:
+    sensors = [
+        {"name": "a", "chip": "adxl345", "bus": "spi0"},
+        {"name": "b", "chip": "lis3dh", "bus": "spi0", "chip_select": 1},
+        {"name": "t", "chip": "max31855", "bus": "spi0", "chip_select": 2},
+    ]
+    machines = [
+        {"name": name, "vibration": vibration, "temperature": "t"}
+        for name, vibration in (("M1", "a"), ("M2", "b"))
+    ]
+    agent = agents(more={"sensors": sensors, "machines": machines})
+    agent.start()
+    for name in ("M1", "M2"):
+        state = agent.wait_for(
+            lambda state, key=f"machine/{name}": (state.get(key) or {}).get("temperature_degc")
+        )
+        assert state[f"machine/{name}"]["temperature_degc"] == pytest.approx(44.0, abs=1.5)
 
 
 def demo(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent.analysis.anomaly import StatisticsModel
 from agent.analysis.features import shortest_window
 from agent.analysis.severity import read_tables, table_for
-from agent.limits import BASELINE_WINDOWS, DISTRUST_HOLD_S
+from agent.limits import BASELINE_WINDOWS, DISTRUST_HOLD_S, TEMPERATURE_READINGS
 from agent.resources import severity_tables_text
 from agent.stages.machine import MachineWatch, Temperature
 from hw.machines.condition import HEALTHY, Condition
@@ -109,9 +109,25 @@ def test_a_moment_of_distrust_changes_nothing_and_more_of_it_does(learned: Any) 
 
 def test_a_hot_bearing_alarms_though_it_vibrates_as_ever(learned: Any) -> None:
     rig = knowing(learned)
+    for _ in range(TEMPERATURE_READINGS - 1):
+        rig.watch.feel(Temperature(96.0, "good", ""))
+    assert rig.run(1)[-1].state == "normal", "a spark of noise is not heat"
     rig.watch.feel(Temperature(96.0, "good", ""))
-    last = rig.run(8)[-1]
+    last = rig.run(1)[-1]
     assert last.state == "alarm" and last.reason == ("temperature", {"value": 96.0, "limit": 90.0})
+    rig.watch.feel(Temperature(50.0, "good", ""))
+    assert rig.run(1)[-1].state == "normal"
+
+
+def test_heat_alarms_while_learning_stopped_or_without_vibration() -> None:
+    rig = Rig()
+    for _ in range(TEMPERATURE_READINGS):
+        rig.watch.feel(Temperature(150.0, "good", ""))
+    still = np.random.default_rng(1).normal(0, 0.001, (FRAMES, 3))
+    assert rig.take(still).reason[0] == "temperature"
+    assert rig.run(6)[-1].reason[0] == "temperature"
+    gone = rig.watch.distrust("de", "failure", "timed out", rig.at_ns + 10**10)
+    assert gone.state == "alarm" and gone.reason[0] == "temperature"
 
 
 def test_a_baseline_of_another_rate_is_not_used(learned: Any) -> None:

@@ -136,6 +136,9 @@ def test_a_hostile_name_is_shown_and_not_run() -> None:
         (GET.format("/static/../app.py"), 404),
         (GET.format("/static/%2e%2e/app.py"), 404),
         (GET.format("/etc/passwd"), 404),
+        (GET.format("/?lang=%zz"), 400),
+        (GET.format("/?lang=%ff"), 400),
+        (GET.format("/%"), 400),
     ],
 )
 def test_what_does_not_belong_is_refused(request_text: str, status: int) -> None:
