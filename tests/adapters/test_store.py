@@ -304,3 +304,20 @@ def test_a_stop_in_the_middle_of_a_commit_writes_each_row_once(tmp_path: Path) -
         assert len(await store.recent("m", 100)) == 21
 
     opened(tmp_path, scene)
+
+
+def test_a_boot_that_cannot_be_kept_holds_its_rows_back(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        for value, taken in ((1, False), (0, True)):
+            store._boot_kept = False
+            for db in store._db.values():
+                db.execute(f"PRAGMA query_only={value}")
+            if not taken:
+                assert "wait in memory" in store._keep_boot()
+                with pytest.raises(StoreFault, match="number of this boot"):
+                    await store.append(rows_of(store, 1, 3), [])
+            else:
+                await store.append(rows_of(store, 1, 3), [])
+        assert len(await store.oldest(0, 10)) == 3
+
+    opened(tmp_path, scene)
