@@ -13,20 +13,22 @@ from agent.analysis.features import FEATURE_NAMES, shortest_window
 from agent.analysis.recording import RecordingFault, read_recording, sidecar_scale
 from agent.analysis.resample import to_rate
 from agent.analysis.severity import judge_severity
-from agent.analysis.trust import values_trust
+from agent.analysis.spectra import iso_band_hz
+from agent.analysis.trust import flat_top_g, values_trust
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN, WARNING
 from agent.core.block import GOOD, worse
 from agent.limits import ALARM_M, ALARM_N, ALARM_RATIO
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    Play = Callable[[Any, float], tuple[Any, float]]
+    from agent.play import Player
 
 BASELINE_WINDOWS_WANTED = 64  # short recordings overlap their windows more to reach it
 HOP_OF_WINDOW_MIN = 16  # at most fifteen sixteenths of overlap: closer windows add nothing
+RATE_HZ_MIN = 100.0  # below it nothing is left of the band that begins at 10 Hz
+RATE_HZ_MAX = 1e7
 SUSPECT_SHARE = ALARM_N / ALARM_M  # of the windows: the agent's N of M, over a whole recording
 
 # `table`: SeverityTable; `rpm`: r/min or None.
@@ -44,16 +46,21 @@ def load(path: str, question: "Question") -> "Recording":
     scale, rate_hz = question.scale, question.rate_hz
     if scale is None and file.suffix == ".npz":
         scale, stated_hz = _beside(file, question.column)
-        rate_hz = rate_hz or stated_hz
+        rate_hz = stated_hz if rate_hz is None else rate_hz
     try:
         acceleration_g, own_hz = read_recording(
             file.suffix, content, question.column, question.unit, scale
         )
     except RecordingFault as fault:
         raise RecordingFault(f"{path}: {fault}")
-    rate_hz = rate_hz or own_hz
+    rate_hz = own_hz if rate_hz is None else rate_hz
     if rate_hz is None:
         raise RecordingFault(f"{path}: does not state its rate (give --rate-hz)")
+    if not RATE_HZ_MIN <= rate_hz <= RATE_HZ_MAX:
+        raise RecordingFault(
+            f"{path}: {rate_hz:g} Hz is not a rate that can be judged"
+            f" (expected {RATE_HZ_MIN:g} to {RATE_HZ_MAX:g})"
+        )
     return Recording(path, acceleration_g, rate_hz)
 
 
@@ -69,18 +76,22 @@ def judge(
     baselines: "list[Recording]",
     question: "Question",
     model: "Any",
-    play: "Play | None" = None,
+    player: "Player | None" = None,
 ) -> "dict[str, Any]":
     """The judgement of one recording, as the object that `--json` prints.
 
     All are brought to the lowest of their rates: only what every one of them can show is compared.
-    `play(acceleration_g, rate_hz)` gives what a sensor would have made of it, and at what rate.
+    `player.play(acceleration_g, rate_hz)` gives what a sensor would have made of it, at what rate.
     """
+    _check_axes(recording, baselines)
     rate_hz = min(one.rate_hz for one in [recording, *baselines])
-    wanted = [_seen(one, rate_hz, play) for one in [recording, *baselines]]
+    wanted = [_seen(one, rate_hz, player) for one in [recording, *baselines]]
     values, seen_hz = wanted[0]
-    quality, trusted = _trusted(_windows(recording.path, values, seen_hz, 2), play is not None)
-    baseline, note = _baseline(wanted[1:], baselines, question, model)
+    frames = window_frames(seen_hz, question.rpm)
+    windows = _windows(recording.path, values, seen_hz, frames, 2)
+    limits_g = _limits_g([recording, *baselines], player)
+    quality, trusted = _trusted(windows, limits_g[0])
+    baseline, note = _baseline(wanted[1:], baselines, limits_g[1:], question, model)
     if not trusted:
         return _unjudged(recording, seen_hz, quality, question)
     seen = [
@@ -92,14 +103,36 @@ def judge(
     return _answer(recording, seen_hz, quality, question, seen, baseline, model)
 
 
-def _seen(one: "Recording", rate_hz: float, play: "Play | None") -> "tuple[Any, float]":
-    if play is not None:
-        return play(one.acceleration_g, one.rate_hz)
+def _check_axes(recording: "Recording", baselines: "list[Recording]") -> None:
+    axes = recording.acceleration_g.shape[1]
+    for one in baselines:
+        found = one.acceleration_g.shape[1]
+        if found != axes:
+            raise RecordingFault(
+                f"{recording.path}: {axes} axes, its baseline {one.path} has {found}"
+                " (choose the same with --column)"
+            )
+
+
+def _seen(one: "Recording", rate_hz: float, player: "Player | None") -> "tuple[Any, float]":
+    if player is not None:
+        return player.play(one.acceleration_g, one.rate_hz)
     return to_rate(one.acceleration_g, one.rate_hz, rate_hz), rate_hz
 
 
-def _windows(path: str, values: "Any", rate_hz: float, hops: int) -> "list[Any]":
-    frames = shortest_window(rate_hz)
+def _limits_g(recordings: "list[Recording]", player: "Player | None") -> "list[float | None]":
+    """Where each is clipped: a chip at its range, a recording where its peaks are flat."""
+    if player is not None:
+        return [player.range_g] * len(recordings)
+    return [flat_top_g(one.acceleration_g) for one in recordings]
+
+
+def window_frames(rate_hz: float, rpm: "float | None") -> int:
+    """The window's length: three periods of the lowest frequency of the ISO band of that speed."""
+    return shortest_window(rate_hz, iso_band_hz(rpm)[0])
+
+
+def _windows(path: str, values: "Any", rate_hz: float, frames: int, hops: int) -> "list[Any]":
     if len(values) < frames:
         raise RecordingFault(
             f"{path}: {len(values)} samples at {rate_hz:g} Hz are {len(values) / rate_hz:.3f} s"
@@ -108,10 +141,10 @@ def _windows(path: str, values: "Any", rate_hz: float, hops: int) -> "list[Any]"
     return [values[at : at + frames] for at in range(0, len(values) - frames + 1, frames // hops)]
 
 
-def _trusted(windows: "list[Any]", through: bool) -> "tuple[dict[str, Any], list[Any]]":
+def _trusted(windows: "list[Any]", limit_g: "float | None") -> "tuple[dict[str, Any], list[Any]]":
     status, reasons, trusted = GOOD, [], []
     for window in windows:
-        verdict, reason = values_trust(window, 16.0 if through else None)
+        verdict, reason = values_trust(window, limit_g)
         status = worse(status, verdict)
         if verdict == GOOD:
             trusted.append(window)
@@ -129,6 +162,7 @@ def _trusted(windows: "list[Any]", through: bool) -> "tuple[dict[str, Any], list
 def _baseline(
     seen: "list[tuple[Any, float]]",
     recordings: "list[Recording]",
+    limits_g: "list[float | None]",
     question: "Question",
     model: "Any",
 ) -> "tuple[Any, str]":
@@ -136,15 +170,16 @@ def _baseline(
     if not seen:
         return None, ""
     rate_hz = seen[0][1]
-    windows: "list[Any]" = []
-    for (values, _), recording in zip(seen, recordings):
-        windows += _windows(recording.path, values, rate_hz, _hops(seen))
-    _, trusted = _trusted(windows, False)
+    frames = window_frames(rate_hz, question.rpm)
+    trusted: "list[Any]" = []
+    for (values, _), recording, limit_g in zip(seen, recordings, limits_g):
+        windows = _windows(recording.path, values, rate_hz, frames, _hops(seen, frames))
+        trusted += _trusted(windows, limit_g)[1]
     if len(trusted) < anomaly.WINDOWS_MIN:
         names = ", ".join(recording.path for recording in recordings)
         raise RecordingFault(
             f"{names}: {len(trusted)} windows are too few for a baseline"
-            f" (expected {anomaly.WINDOWS_MIN} or more, about 2 s)"
+            f" (expected {anomaly.WINDOWS_MIN} or more that can be trusted)"
         )
     taught = [assess(w, rate_hz, question.table, question.rpm, None, None) for w in trusted]
     baseline = anomaly.calibrate(
@@ -153,15 +188,14 @@ def _baseline(
         rate_hz,
         _name(model),
         model.score,
-        sum(len(values) for values, _ in seen) / shortest_window(rate_hz),
+        sum(len(values) for values, _ in seen) / frames,
     )
     seconds = sum(len(values) for values, _ in seen) / rate_hz
     return baseline, f"baseline of {seconds:.1f} s in {len(trusted)} overlapping windows"
 
 
-def _hops(seen: "list[tuple[Any, float]]") -> int:
+def _hops(seen: "list[tuple[Any, float]]", frames: int) -> int:
     """How many windows begin in the length of one: more, the shorter the recordings are."""
-    frames = shortest_window(seen[0][1])
     whole = sum(len(values) / frames for values, _ in seen)
     hops = 2
     while hops < HOP_OF_WINDOW_MIN and whole * hops < BASELINE_WINDOWS_WANTED:

@@ -3,6 +3,7 @@
 from agent.analysis import anomaly
 from agent.analysis.assess import assess, stack
 from agent.analysis.features import shortest_window
+from agent.analysis.spectra import iso_band_hz
 from agent.limits import WINDOW_OVERLAP
 from agent.play import through_chip
 
@@ -20,7 +21,7 @@ def learn_healthy(
     table, rpm, model = watch
     seconds = simulation.learn_ahead_s + SETTLE_S
     values, true_hz = through_chip(chip, source, rate_hz, seconds, simulation.clock_error)
-    frames = shortest_window(rate_hz)
+    frames = shortest_window(rate_hz, iso_band_hz(rpm)[0])
     first = int(SETTLE_S * rate_hz)
     seen = [
         assess(values[at : at + frames], true_hz, table, rpm, None, None)

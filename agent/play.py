@@ -17,7 +17,6 @@ from hw.sim.bus import SimSpi
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 CLOCK_ERROR = 0.02  # a part's own oscillator: within the few percents that are usual
@@ -45,11 +44,26 @@ class SteppedClock:
         self.now_ns += int(seconds * NS)
 
 
-def player(through: str) -> "Callable[[Any, float], tuple[Any, float]]":
-    """`play(acceleration_g, rate_hz) -> (values in g, true rate)` for SENSOR[@RATE].
+class Player:
+    """A recording's way through one simulated chip; `range_g`: where that chip clips."""
 
-    ValueError for a sensor or a rate that is not there.
-    """
+    def __init__(self, chip: "Chip", rate_hz: int) -> None:
+        self._chip = chip
+        self._rate_hz = rate_hz
+        self.range_g: float = chip.range_g
+
+    def play(self, acceleration_g: "Any", recorded_hz: float) -> "tuple[Any, float]":
+        """(values in g, shape (n, axes); true rate) of what the chip makes of a recording."""
+        axes = acceleration_g.shape[1]
+        recording = Recording(acceleration_g, recorded_hz)
+        source = _after_lead_in(felt_by(PARTS[self._chip.name], recording, SEED))
+        seconds = LEAD_IN_S + len(acceleration_g) / recorded_hz
+        values, true_hz = through_chip(self._chip, source, self._rate_hz, seconds)
+        return values[int(LEAD_IN_S * true_hz) + 1 :, :axes], true_hz
+
+
+def player(through: str) -> "Player":
+    """The player of SENSOR[@RATE]; ValueError for a sensor or a rate that is not there."""
     name, _, rate_text = through.partition("@")
     chips = {n: c for n, c in known_chips().items() if c.measures == "vibration" and n in PARTS}
     if name not in chips:
@@ -61,15 +75,7 @@ def player(through: str) -> "Callable[[Any, float], tuple[Any, float]]":
     if rate_hz not in chip.rates_hz:
         rates = " ".join(str(rate) for rate in chip.rates_hz)
         raise ValueError(f"--through: {rate_text!r} is not a rate of {name} (choose {rates})")
-
-    def play(acceleration_g: "Any", recorded_hz: float) -> "tuple[Any, float]":
-        axes = acceleration_g.shape[1]
-        source = _after_lead_in(felt_by(PARTS[name], Recording(acceleration_g, recorded_hz), SEED))
-        seconds = len(acceleration_g) / recorded_hz
-        values, true_hz = through_chip(chip, source, rate_hz, LEAD_IN_S + seconds)
-        return values[int(LEAD_IN_S * true_hz) + 1 :, :axes], true_hz
-
-    return play
+    return Player(chip, rate_hz)
 
 
 def through_chip(

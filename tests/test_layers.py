@@ -45,7 +45,7 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
     "agent/analysis": (
         {"agent.core", "agent.analysis"},
         {"numpy"},
-        {"math", "json", "collections", "io", "struct", "binascii", "zlib"},
+        {"math", "json", "collections", "io", "struct", "binascii", "zlib", "re"},
     ),
     "agent/stages": (
         {"agent.core", "agent.analysis", "agent.ports", "agent.limits", "agent.stages"},

@@ -61,9 +61,9 @@ def band_of(name: str, rate_hz: float) -> "tuple[float, float] | None":
     return float(edges[index]), float(edges[index + 1])
 
 
-def shortest_window(rate_hz: float) -> int:
+def shortest_window(rate_hz: float, lowest_hz: float = LOWEST_HZ) -> int:
     """The smallest power of two of samples that holds three periods of the lowest frequency."""
-    needed = MIN_PERIODS * rate_hz / LOWEST_HZ
+    needed = MIN_PERIODS * rate_hz / lowest_hz
     return int(2 ** np.ceil(np.log2(needed)))
 
 

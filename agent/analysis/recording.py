@@ -8,17 +8,23 @@ import struct
 
 import numpy as np
 
+from agent.analysis.csv_table import TableFault, read_table
 from agent.analysis.npz import read_npz
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from typing import Any
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Columns = tuple[Floats, list[str], float | None, float | None]  # with scale and rate_hz
 
 UNITS_PER_G = {"g": 1.0, "m/s2": 9.80665}  # ISO 80000-3
 SAMPLES_MIN = 64
-DELIMITERS = (",", ";", "\t")
+AXES_MAX = 3
+G_MAX = 1e5  # no shock that a machine survives is a hundredth of it
+CLOCK_NAMES = ("time", "t", "timestamp", "tiempo", "zeit", "temps", "sec", "seconds")
 
 
 class RecordingFault(Exception):
@@ -40,47 +46,24 @@ def read_recording(
         raise RecordingFault(f"unit: {unit!r} is not known (choose {' '.join(UNITS_PER_G)})")
     columns, names, own_scale, rate_hz = readers[suffix.lower()](content)
     chosen = _choose(columns, names, column)
-    factor = (scale if scale is not None else own_scale) / UNITS_PER_G[unit]
-    return _checked(chosen * factor), rate_hz
+    scale = own_scale if scale is None else scale
+    if scale is None:
+        raise RecordingFault(
+            "whole numbers without a scale: say what one is worth with --scale"
+            f" (columns: {', '.join(names[:12])})"
+        )
+    return _checked(chosen * scale / UNITS_PER_G[unit]), rate_hz
 
 
-def _read_csv(content: bytes) -> "tuple[Floats, list[str], float, float | None]":
+def _read_csv(content: bytes) -> "Columns":
     try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise RecordingFault(f"not text in UTF-8 (byte {error.start})")
-    rows = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not rows:
-        raise RecordingFault("empty: no line of values")
-    delimiter = max(DELIMITERS, key=rows[0].count)
-    names = [name.strip().strip('"') for name in rows[0].split(delimiter)]
-    if all(_is_number(name) for name in names):
-        names = [str(index) for index in range(len(names))]
-    else:
-        rows = rows[1:]
-    table = [_csv_row(row, number, delimiter, len(names)) for number, row in enumerate(rows, 1)]
-    return np.asarray(table, dtype=np.float64).reshape(len(table), len(names)), names, 1.0, None
+        values, names = read_table(content)
+    except TableFault as fault:
+        raise RecordingFault(str(fault))
+    return values, names, 1.0, None
 
 
-def _csv_row(row: str, number: int, delimiter: str, width: int) -> "list[float]":
-    cells = row.split(delimiter)
-    if len(cells) != width:
-        raise RecordingFault(f"row {number}: {len(cells)} columns, expected {width}")
-    values = []
-    for cell in cells:
-        values.append(float(cell) if _is_number(cell) else np.nan)
-    return values
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_wav(content: bytes) -> "tuple[Floats, list[str], float, float | None]":
+def _read_wav(content: bytes) -> "Columns":
     """PCM of 16, 24 or 32 bits, or 32-bit float. Full scale is 1; give --scale for g."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise RecordingFault("not a WAV file (expected RIFF and WAVE at its start)")
@@ -125,17 +108,19 @@ def _wav_samples(raw: bytes, kind: int, bits: int) -> "Floats":
     return values
 
 
-def _read_npz(content: bytes) -> "tuple[Floats, list[str], float, float | None]":
+def _read_npz(content: bytes) -> "Columns":
     """Arrays, each a column or a table; `scale` and `rate_hz` may stand beside them."""
     try:
         arrays = read_npz(content)
     except ValueError as error:
         raise RecordingFault(f"not an .npz archive of plain arrays ({error})")
-    scale = float(arrays.pop("scale")) if _is_scalar(arrays, "scale") else 1.0
+    scale = float(arrays.pop("scale")) if _is_scalar(arrays, "scale") else None
     rate_hz = float(arrays.pop("rate_hz")) if _is_scalar(arrays, "rate_hz") else None
     signals = {name: a for name, a in arrays.items() if a.ndim in (1, 2) and a.size > 1}
     if not signals:
         raise RecordingFault("no array of samples in it")
+    if scale is None and all(array.dtype.kind == "f" for array in signals.values()):
+        scale = 1.0
     return _npz_columns(signals), _npz_names(signals), scale, rate_hz
 
 
@@ -174,6 +159,8 @@ def _choose(columns: "Floats", names: "list[str]", column: "str | None") -> "Flo
         picked = columns[:, [int(column)]]
     else:
         raise RecordingFault(f"column: {column!r} is not in it (found {', '.join(names[:12])})")
+    if picked.shape[1] > AXES_MAX:
+        raise RecordingFault(f"column: {column!r} has {picked.shape[1]} axes, expected 1 to 3")
     return _trimmed(picked)
 
 
@@ -186,9 +173,11 @@ def _trimmed(columns: "Floats") -> "Floats":
 def _without_time(columns: "Floats", names: "list[str]") -> "Floats":
     """All columns but a clock: one named so, or one that only rises in equal steps."""
     keep = [i for i, name in enumerate(names) if not _is_clock(columns[:, i], name)]
+    if len(names) == 1:
+        keep = [0]  # what else could it be
     if not keep:
         raise RecordingFault("no column of acceleration in it")
-    if len(keep) > 3:
+    if len(keep) > AXES_MAX:
         raise RecordingFault(
             f"{len(keep)} columns: say which with --column ({', '.join(names[:12])})"
         )
@@ -196,10 +185,15 @@ def _without_time(columns: "Floats", names: "list[str]") -> "Floats":
 
 
 def _is_clock(values: "Floats", name: str) -> bool:
-    if name.lower().split("(")[0].strip() in ("time", "t", "time_s", "timestamp", "tiempo"):
+    word = "".join(letter if letter.isalpha() else " " for letter in name.lower()).split()
+    if word and word[0] in CLOCK_NAMES:
         return True
     steps = np.diff(values[: min(len(values), 1000)])
-    return len(steps) > 8 and bool((steps > 0).all()) and bool(np.ptp(steps) < 0.01 * steps.mean())
+    if len(steps) <= 8 or not (steps >= 0).all() or steps.sum() <= 0:
+        return False
+    line = values[0] + np.arange(len(steps) + 1) * steps.mean()
+    off = np.abs(values[: len(line)] - line).max()  # rounded times stay beside the line
+    return bool(off <= 2 * steps.max() and steps.max() < 0.05 * steps.sum())
 
 
 def _checked(acceleration_g: "Floats") -> "Floats":
@@ -210,6 +204,12 @@ def _checked(acceleration_g: "Floats") -> "Floats":
         raise RecordingFault(
             f"sample {bad[0]} is not a finite number ({len(bad)} of {len(acceleration_g)})"
         )
+    wild = np.flatnonzero((np.abs(acceleration_g) > G_MAX).any(axis=1))
+    if len(wild):
+        raise RecordingFault(
+            f"sample {wild[0]} is {np.abs(acceleration_g[wild[0]]).max():.3g} g"
+            f" (expected within {G_MAX:g} g: is the unit or the scale right?)"
+        )
     return acceleration_g
 
 
@@ -219,15 +219,30 @@ def sidecar_scale(
     """(scale, rate_hz) of a recording in a manifest.json beside it, where it says so.
 
     Shape: {"records": [{"file", "key"?, "scale"? | "channels": {NAME: {"scale"}}, "fs_hz"?}]}.
+    Without a column the only channel counts.
     """
     try:
-        records = json.loads(text).get("records", [])
-    except (ValueError, AttributeError):
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
         return None, None
-    for record in records:
-        if record.get("file") != file_name or record.get("key") not in (None, column):
+    records = manifest.get("records") if isinstance(manifest, dict) else None
+    for record in records if isinstance(records, list) else []:
+        if not isinstance(record, dict) or record.get("file") != file_name:
             continue
-        channel = record.get("channels", {}).get(column or "", {})
-        scale = record.get("scale", channel.get("scale"))
-        return scale, record.get("fs_hz")
+        if record.get("key") in (None, column):
+            return _number(_scale_of(record, column)), _number(record.get("fs_hz"))
     return None, None
+
+
+def _scale_of(record: "dict[str, Any]", column: "str | None") -> "Any":
+    channels = record.get("channels")
+    if "scale" in record or not isinstance(channels, dict):
+        return record.get("scale")
+    if column is None and len(channels) == 1:
+        column = next(iter(channels))
+    channel = channels.get(column)
+    return channel.get("scale") if isinstance(channel, dict) else None
+
+
+def _number(value: "Any") -> "float | None":
+    return float(value) if isinstance(value, (int, float)) else None

@@ -5,6 +5,7 @@ import asyncio
 from agent.analysis.anomaly import to_json
 from agent.analysis.decode import decode
 from agent.analysis.features import shortest_window
+from agent.analysis.spectra import iso_band_hz
 from agent.analysis.trust import frames_trust, values_trust
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN
 from agent.core.block import CHECK, GOOD
@@ -51,7 +52,7 @@ class Analyser:
         self._clock = clock
         self._keep = keep
         vibration = sensors[machine.vibration]
-        frames = shortest_window(vibration.rate_hz)
+        frames = shortest_window(vibration.rate_hz, iso_band_hz(machine.rpm)[0])
         self._cutter = WindowCutter(frames, frames // WINDOW_OVERLAP, vibration.layout.frame_bytes)
         self._status = {name: (GOOD, "") for name in sensors}
         self._kept = watch.baseline

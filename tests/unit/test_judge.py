@@ -2,7 +2,9 @@
 
 import json
 import struct
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,3 +138,161 @@ def test_a_clipped_recording_played_through_a_chip_is_never_judged(
     answer = json.loads(capsys.readouterr().out)
     assert answer["verdict"] == "unknown" and answer["quality"]["status"] == "out_of_spec"
     assert "clipped" in answer["quality"]["reasons"][0]
+
+
+def judged(capsys: pytest.CaptureFixture[str], *words: str) -> "dict[str, Any]":
+    code = main(["judge", *words, "--json"])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    held: dict[str, Any] = json.loads(printed.out)
+    return held
+
+
+@pytest.mark.parametrize("rate", ["5", "0.1", "99", "2e7"])
+def test_a_rate_that_cannot_be_judged_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, rate: str
+) -> None:
+    code, error = refused(capsys, noise(tmp_path / "x.csv"), "--rate-hz", rate)
+    assert code == 1 and "x.csv" in error and "not a rate that can be judged" in error
+
+
+def test_whole_numbers_without_a_scale_are_not_taken_for_g(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "raw.npz", x=np.arange(5000, dtype=np.int16))
+    code, error = refused(capsys, str(tmp_path / "raw.npz"), "--rate-hz", RATE_HZ)
+    assert code == 1 and "--scale" in error
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"records": [1]},
+        {"records": None},
+        {"records": {"a": 1}},
+        {"records": [{"file": "raw.npz", "channels": ["x"]}]},
+        {"records": [{"file": "raw.npz", "channels": None}]},
+        {"records": [{"file": "raw.npz", "scale": "much", "fs_hz": "fast"}]},
+        [],
+    ],
+)
+def test_a_manifest_of_another_shape_is_passed_over(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, manifest: Any
+) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    np.savez(tmp_path / "raw.npz", x=np.arange(5000, dtype=np.int16))
+    code, error = refused(capsys, str(tmp_path / "raw.npz"), "--rate-hz", RATE_HZ)
+    assert code == 1 and "--scale" in error
+
+
+def test_the_only_channel_of_a_manifest_gives_its_scale(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    record = {"file": "raw.npz", "channels": {"x": {"scale": 1e-4}}, "fs_hz": 3200}
+    (tmp_path / "manifest.json").write_text(json.dumps({"records": [record]}))
+    counts = np.random.default_rng(1).normal(0, 500, 12800).astype(np.int16)
+    np.savez(tmp_path / "raw.npz", x=counts)
+    answer = judged(capsys, str(tmp_path / "raw.npz"))
+    assert answer["rate_hz"] == 3200 and answer["features"]["rms"][0] == pytest.approx(
+        0.05, rel=0.1
+    )
+
+
+def test_a_header_that_promises_too_much_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(100))
+    content = (tmp_path / "x.npy").read_bytes().replace(b"(100,)", b"(9**9,")
+    for raw in (content, content.replace(b"(9**9,", b"(10**9)"), content[:40]):
+        with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
+            archive.writestr("x.npy", raw)
+        code, error = refused(capsys, str(tmp_path / "bad.npz"), "--rate-hz", RATE_HZ)
+        assert code == 1 and "not an .npz archive" in error
+
+
+def test_a_baseline_of_other_axes_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    three = np.random.default_rng(1).normal(0, 0.1, (12800, 3))
+    np.savetxt(tmp_path / "three.csv", three, delimiter=",")
+    words = (str(tmp_path / "three.csv"), "--rate-hz", RATE_HZ)
+    code, error = refused(capsys, *words, "--baseline", noise(tmp_path / "one.csv"))
+    assert code == 1 and "3 axes" in error and "has 1" in error
+
+
+def test_a_clipped_baseline_teaches_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    t = np.arange(12_800) / 3200
+    flat = np.clip(60 * np.sin(2 * np.pi * 50 * t), -30, 30)
+    np.savetxt(tmp_path / "clip.csv", flat)
+    words = (noise(tmp_path / "x.csv"), "--rate-hz", RATE_HZ)
+    baseline = ("--baseline", str(tmp_path / "clip.csv"))
+    for way in ((), ("--through", "adxl345@3200")):
+        code, error = refused(capsys, *words, *baseline, *way)
+        assert code == 1 and "too few for a baseline" in error
+
+
+def test_flat_tops_are_clipping_and_a_coarse_sine_is_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    t = np.arange(12_800) / 3200
+    for name, wave, status in (
+        ("flat", np.clip(3 * np.sin(2 * np.pi * 47 * t), -2, 2), "out_of_spec"),
+        ("coarse", np.round(100 * np.sin(2 * np.pi * 47 * t)) / 100, "good"),
+        ("square", np.sign(np.sin(2 * np.pi * 47.3 * t)), "out_of_spec"),
+        ("noise", np.random.default_rng(1).normal(0, 1, len(t)), "good"),
+    ):
+        np.savetxt(tmp_path / f"{name}.csv", wave)
+        answer = judged(capsys, str(tmp_path / f"{name}.csv"), "--rate-hz", RATE_HZ)
+        assert answer["quality"]["status"] == status, name
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("", "{x:.4f}"),
+        ("Time [s],Acc [g]\n", "{t:.4f},{x:.4f}"),
+        ("Tiempo (s);Acel (g)\n", "{t:.6f};{x:.4f}"),
+        ("", "{t:.4f}\t{x:.4f}"),
+        ("acc,\n", "{x:.4f},"),
+        ("t_s;acc_g;\n", "{t:.6f};{x:.4f};"),
+    ],
+)
+@pytest.mark.parametrize("comma", [False, True])
+def test_tables_are_read_as_people_write_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, header: str, row: str, comma: bool
+) -> None:
+    x = np.random.default_rng(5).normal(0, 0.1, 6400)
+    lines = [row.format(t=n / 3200, x=value) for n, value in enumerate(x)]
+    if comma:
+        if "," in row:
+            row = row.replace(",", ";")
+            header = header.replace(",", ";")
+            lines = [row.format(t=n / 3200, x=value) for n, value in enumerate(x)]
+        lines = [line.replace(".", ",") for line in lines]
+    (tmp_path / "x.csv").write_text(header + "\n".join(lines) + "\n")
+    answer = judged(capsys, str(tmp_path / "x.csv"), "--rate-hz", RATE_HZ)
+    assert len(answer["features"]["rms"]) == 1
+    assert answer["features"]["rms"][0] == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_slow_machine_is_judged_down_to_two_hertz(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    t = np.arange(32_000) / 3200
+    velocity_mm_s = 10.0
+    g = velocity_mm_s * np.sqrt(2) * 2 * np.pi * 5 / 9806.65
+    np.savetxt(tmp_path / "slow.csv", g * np.sin(2 * np.pi * 5 * t))
+    words = (str(tmp_path / "slow.csv"), "--rate-hz", RATE_HZ)
+    slow = judged(capsys, *words, "--rpm", "300")["severity"]
+    assert slow["velocity_rms_mm_s"] == pytest.approx(10.0, rel=0.05) and slow["zone"] == "D"
+    assert judged(capsys, *words, "--rpm", "900")["severity"]["velocity_rms_mm_s"] < 2
+
+
+def test_a_value_that_no_machine_has_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    np.savetxt(tmp_path / "huge.csv", np.full(6400, 1e300))
+    code, error = refused(capsys, str(tmp_path / "huge.csv"), "--rate-hz", RATE_HZ)
+    assert code == 1 and "unit or the scale" in error
