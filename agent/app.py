@@ -18,8 +18,8 @@ from agent.analysis.anomaly import StatisticsModel, from_json, to_json
 from agent.analysis.features import FEATURE_VERSION
 from agent.analysis.severity import read_tables, table_for
 from agent.checked import ConfigFault
-from agent.chips import known_chips
-from agent.config import BUS_KINDS, read_settings
+from agent.chips import BUS_KINDS, known_chips
+from agent.config import read_settings
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.drain import Drainer

@@ -9,7 +9,18 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
-# Facts for the configuration, `driver(bus, rate_hz)` and `simulated(source, clock_error)`.
+BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
+    "smbus2": True,
+    "blinka_i2c": True,
+    "sim_i2c": True,
+    "spidev": False,
+    "blinka_spi": False,
+    "sim_spi": False,
+}
+
+# Facts for the configuration. `wire_bits`: of one frame on I2C, on SPI (None: not there), and the
+# microseconds of silence that a frame on SPI needs. `driver(bus, rate_hz, address)` and
+# `simulated(source, clock_error)` make one.
 Chip = namedtuple(
     "Chip",
     (
@@ -20,6 +31,7 @@ Chip = namedtuple(
         "range_g",
         "spi_mode",
         "speed_hz_max",
+        "wire_bits",
         "driver",
         "simulated",
     ),
@@ -46,6 +58,7 @@ def _chip(name: str, driver: "Any") -> "Chip":
         driver.RANGE_G,
         driver.SPI_MODE,
         driver.SPEED_HZ_MAX,
+        driver.WIRE_BITS,
         driver,
         lambda source, clock_error: _simulated(name)(source, clock_error),
     )

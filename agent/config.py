@@ -16,7 +16,8 @@ from agent.checked import (
     read_object,
     whole,
 )
-from agent.chips import known_chips
+from agent.chips import BUS_KINDS, known_chips
+from agent.config_relations import relations
 from agent.limits import STOPPED_BELOW_MM_S
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -28,18 +29,8 @@ FILE_BYTES_MAX = 256 * 1024  # a hundred machines fit in a tenth of it
 LANGUAGES = ("es", "en")
 MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 SUPPORTS = ("rigid", "flexible")
-BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
-    "smbus2": True,
-    "blinka_i2c": True,
-    "sim_i2c": True,
-    "spidev": False,
-    "blinka_spi": False,
-    "sim_spi": False,
-}
-
 CHIPS = known_chips()
-I2C_FRAME_BITS = 102  # 30 of addressing and 9 for each of 8 bytes
-I2C_RATE_HZ_MAX = 1600  # ADXL345, frame by frame at 400 kHz: half of the wire kept free
+I2C_SPEED_HZ, SPI_SPEED_HZ = 100_000, 2_000_000  # a Raspberry Pi's own defaults
 
 Device = namedtuple("Device", ("site", "name"))
 Page = namedtuple("Page", ("host", "port"))
@@ -85,7 +76,7 @@ def read_settings(text: str) -> "Settings":
     complaints: "list[str]" = []
     settings = _settings(read_object(text, complaints))
     if not complaints:
-        complaints = _relations(settings)
+        complaints = relations(settings)
     if complaints:
         raise ConfigFault(complaints)
     return settings
@@ -139,13 +130,13 @@ def _broker(part: "Part") -> "Broker":
 
 
 def _bus(part: "Part") -> "Bus":
+    kind = part.take("kind", one_of(tuple(BUS_KINDS)), one_of_these(BUS_KINDS))
+    speed_hz = I2C_SPEED_HZ if BUS_KINDS.get(kind) else SPI_SPEED_HZ
     bus = Bus(
         part.take("name", "a name", is_text),
-        part.take("kind", one_of(tuple(BUS_KINDS)), one_of_these(BUS_KINDS)),
+        kind,
         part.take("number", "a bus number, 0 to 99", whole(0, 99), 0),
-        part.take(
-            "speed_hz", "a clock, 10000 to 20000000 Hz", whole(10_000, 20_000_000), 2_000_000
-        ),
+        part.take("speed_hz", "a clock, 10000 to 20000000 Hz", whole(10_000, 20_000_000), speed_hz),
     )
     part.done()
     return bus
@@ -204,84 +195,6 @@ def _simulation(part: "Part") -> "Simulation":
     )
     part.done()
     return simulation
-
-
-def _relations(settings: "Settings") -> "list[str]":
-    """What no single value can know: names that must exist, places that only one may take."""
-    return (
-        _twins("buses", settings.buses)
-        + _twins("sensors", settings.sensors)
-        + _twins("machines", settings.machines)
-        + _sensor_relations(settings)
-        + _machine_relations(settings)
-    )
-
-
-def _twins(key: str, parts: "Any") -> "list[str]":
-    seen: "set[str]" = set()
-    complaints = []
-    for place, part in enumerate(parts):
-        if part.name in seen:
-            complaints.append(f'{key}[{place}].name: "{part.name}" is taken (expected a new name)')
-        seen.add(part.name)
-    return complaints
-
-
-def _sensor_relations(settings: "Settings") -> "list[str]":
-    buses = {bus.name: bus for bus in settings.buses}
-    taken: "dict[tuple[Any, ...], str]" = {}
-    complaints = []
-    for place, sensor in enumerate(settings.sensors):
-        path = f"sensors[{place}]"
-        if sensor.bus not in buses:
-            complaints.append(f'{path}.bus: "{sensor.bus}" is not a bus {one_of(tuple(buses))}')
-            continue
-        complaint, where = _seat(path, sensor, buses[sensor.bus])
-        if complaint:
-            complaints.append(complaint)
-        elif where in taken:
-            complaints.append(
-                f'{path}: "{sensor.name}" is at {where[-1]} of bus "{sensor.bus}", where'
-                f' "{taken[where]}" already is (expected a place of its own)'
-            )
-        taken.setdefault(where, sensor.name)
-    return complaints
-
-
-def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...]]":
-    """(complaint or "", the place on the bus that the sensor takes)."""
-    addresses = CHIPS[sensor.chip].addresses
-    if BUS_KINDS[bus.kind]:
-        if not addresses:
-            return f"{path}.bus: {sensor.chip} is not a chip for I2C (expected an SPI bus)", ()
-        if sensor.rate_hz > I2C_RATE_HZ_MAX:
-            return (
-                f"{path}.rate_hz: {sensor.rate_hz} is not a rate that I2C carries"
-                f" ({sensor.rate_hz} frames/s x {I2C_FRAME_BITS} bit ="
-                f" {sensor.rate_hz * I2C_FRAME_BITS / 1e3:.0f} kbit/s of"
-                f" 400, choose {I2C_RATE_HZ_MAX} or less, or SPI)"
-            ), ()
-        address = addresses[0] if sensor.address is None else sensor.address
-        return "", (bus.kind, bus.number, f"address 0x{address:02x}")
-    if sensor.address is not None:
-        return f"{path}.address: {sensor.address} is not used on SPI (expected chip_select)", ()
-    return "", (bus.kind, bus.number, f"chip select {sensor.chip_select}")
-
-
-def _machine_relations(settings: "Settings") -> "list[str]":
-    chips = {sensor.name: sensor.chip for sensor in settings.sensors}
-    complaints = []
-    for place, machine in enumerate(settings.machines):
-        for key in ("vibration", "temperature"):
-            name = getattr(machine, key)
-            if name is None:
-                continue
-            fitting = tuple(n for n, chip in chips.items() if CHIPS[chip].measures == key)
-            if name not in fitting:
-                complaints.append(
-                    f'machines[{place}].{key}: "{name}" is not a {key} sensor {one_of(fitting)}'
-                )
-    return complaints
 
 
 def _is_topic(value: "Any") -> bool:

@@ -67,6 +67,7 @@ class Adxl345:
     RANGE_G = 16.0
     SPI_MODE = 3
     SPEED_HZ_MAX = 5_000_000
+    WIRE_BITS = (102, 72, 5)  # entry by entry: 30 + 9 x 8; 9 bytes, and 5 us with CS raised
 
     layout = Layout(
         _FRAME_BYTES,

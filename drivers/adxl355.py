@@ -76,6 +76,7 @@ class Adxl355:
     RANGE_G = 8.192
     SPI_MODE = 0
     SPEED_HZ_MAX = 10_000_000
+    WIRE_BITS = (85, 74, 0)  # a burst of 9 bytes a frame and its share of the addressing
 
     layout = Layout(
         _FRAME_BYTES,

@@ -48,6 +48,7 @@ class Iis3dwb:
     RANGE_G = 16.0
     SPI_MODE = 3
     SPEED_HZ_MAX = 10_000_000
+    WIRE_BITS = (None, 57, 0)  # 7 bytes a frame and its share of the status
 
     layout = Layout(
         _FRAME_BYTES,

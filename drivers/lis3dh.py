@@ -39,6 +39,7 @@ class Lis3dh(StFifoDriver):
     RANGE_G = 16.0
     SPI_MODE = 3
     SPEED_HZ_MAX = 10_000_000
+    WIRE_BITS = (58, 50, 0)  # a burst of 6 bytes a frame and its share of the addressing
 
     layout = Layout(
         6,

@@ -27,6 +27,7 @@ class Max31855:
     RANGE_G = None
     SPI_MODE = 0
     SPEED_HZ_MAX = 5_000_000
+    WIRE_BITS = (None, 32, 0)  # 4 bytes
 
     layout = Layout(
         _FRAME_BYTES,

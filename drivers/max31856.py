@@ -45,6 +45,7 @@ class Max31856:
     RANGE_G = None
     SPI_MODE = 1
     SPEED_HZ_MAX = 5_000_000
+    WIRE_BITS = (None, 56, 0)  # 7 bytes
 
     layout = Layout(
         _FRAME_BYTES,

@@ -35,6 +35,7 @@ class Mcp9600:
     RANGE_G = None
     SPI_MODE = None
     SPEED_HZ_MAX = 100_000
+    WIRE_BITS = (135, None, 0)  # three reads of 2, 2 and 1 bytes
 
     layout = Layout(
         _FRAME_BYTES,

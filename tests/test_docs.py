@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from agent.chips import known_chips
+from agent.chips import BUS_KINDS, known_chips
 from agent.cli import main
-from agent.config import BUS_KINDS, MACHINE_KINDS, read_settings
+from agent.config import MACHINE_KINDS, read_settings
 from agent.demo import configuration
 
 ROOT = Path(__file__).resolve().parent.parent

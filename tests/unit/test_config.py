@@ -13,7 +13,10 @@ GOOD: dict[str, Any] = {
     "schema": 1,
     "device": {"site": "planta-1", "name": "pi-7"},
     "state_dir": "/var/lib/latido",
-    "buses": [{"name": "spi0", "kind": "spidev"}, {"name": "i2c1", "kind": "smbus2", "number": 1}],
+    "buses": [
+        {"name": "spi0", "kind": "spidev"},
+        {"name": "i2c1", "kind": "smbus2", "number": 1, "speed_hz": 400000},
+    ],
     "sensors": [
         {"name": "de", "chip": "adxl345", "bus": "spi0", "rate_hz": 3200},
         {"name": "tc", "chip": "max31855", "bus": "spi0", "chip_select": 1},
@@ -59,6 +62,12 @@ def test_a_good_configuration_is_read_whole() -> None:
         ({"buses__0__kind": {}}, "buses[0].kind", "{}", "choose smbus2"),
         ({"machines__0__name": "\ud800"}, "machines[0].name", "ud800", "1 to 64 characters"),
         ({"sensors__0__rate_hz": [1]}, "sensors[0].rate_hz", "[1]", "choose 100 200 400"),
+        (
+            {"buses__1__speed_hz": 100000},
+            "sensors[2].rate_hz",
+            "82 kbit/s of 100",
+            "82 % of its time",
+        ),
         ({"colour": "red"}, "colour", "red", "unknown key"),
         ({"page": {"port": 70000}}, "page.port", "70000", "0 to 65535"),
         ({"page": {"port": "80"}}, "page.port", '"80"', "0 to 65535"),
@@ -98,3 +107,21 @@ def test_what_is_not_a_configuration_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ConfigFault) as caught:
         read_settings(text)
     assert caught.value.complaints[0].startswith(("file:", "schema:"))
+
+
+def test_a_bus_that_all_its_sensors_would_fill_is_refused_with_the_arithmetic() -> None:
+    sensors = [
+        {"name": name, "chip": "lis3dh", "bus": "i2c1", "rate_hz": 1344, "address": address}
+        for name, address in (("a", 0x18), ("b", 0x19))
+    ]
+    sensors += [{"name": "c", "chip": "adxl345", "bus": "i2c1", "rate_hz": 1600}]
+    machines = [{"name": "M", "vibration": "a"}]
+    (complaint,) = complaints(sensors=sensors, machines=machines)
+    assert 'buses[1]: "i2c1" is filled to 80 %' in complaint
+    assert "c 1600 frames/s x 102 bit = 163 kbit/s of 400" in complaint
+
+
+def test_a_chip_is_refused_on_a_bus_that_it_has_not() -> None:
+    sensors = [{"name": "de", "chip": "mcp9600", "bus": "spi0"}]
+    (complaint,) = complaints(sensors=sensors, machines=[{"name": "M", "vibration": "de"}])[:1]
+    assert "mcp9600 is not a chip for SPI" in complaint

@@ -1,0 +1,126 @@
+"""What no single value of a configuration can know: names that must exist, places, a bus's time."""
+
+from agent.checked import one_of
+from agent.chips import BUS_KINDS, known_chips
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+    from agent.config import Bus, Sensor, Settings
+
+CHIPS = known_chips()
+WIRE_SHARE_MAX = 0.7  # of a bus's time: the rest is for retries, other programs and the kernel
+
+
+def relations(settings: "Settings") -> "list[str]":
+    """What no single value can know: names that must exist, places that only one may take."""
+    complaints = (
+        _twins("buses", settings.buses)
+        + _twins("sensors", settings.sensors)
+        + _twins("machines", settings.machines)
+        + _sensor_relations(settings)
+        + _machine_relations(settings)
+    )
+    return complaints or _wire_relations(settings)
+
+
+def _twins(key: str, parts: "Any") -> "list[str]":
+    seen: "set[str]" = set()
+    complaints = []
+    for place, part in enumerate(parts):
+        if part.name in seen:
+            complaints.append(f'{key}[{place}].name: "{part.name}" is taken (expected a new name)')
+        seen.add(part.name)
+    return complaints
+
+
+def _sensor_relations(settings: "Settings") -> "list[str]":
+    buses = {bus.name: bus for bus in settings.buses}
+    taken: "dict[tuple[Any, ...], str]" = {}
+    complaints = []
+    for place, sensor in enumerate(settings.sensors):
+        path = f"sensors[{place}]"
+        if sensor.bus not in buses:
+            complaints.append(f'{path}.bus: "{sensor.bus}" is not a bus {one_of(tuple(buses))}')
+            continue
+        complaint, where = _seat(path, sensor, buses[sensor.bus])
+        if complaint:
+            complaints.append(complaint)
+        elif where in taken:
+            complaints.append(
+                f'{path}: "{sensor.name}" is at {where[-1]} of bus "{sensor.bus}", where'
+                f' "{taken[where]}" already is (expected a place of its own)'
+            )
+        taken.setdefault(where, sensor.name)
+    return complaints
+
+
+def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...]]":
+    """(complaint or "", the place on the bus that the sensor takes)."""
+    chip = CHIPS[sensor.chip]
+    addresses = chip.addresses
+    if chip.wire_bits[0 if BUS_KINDS[bus.kind] else 1] is None:
+        kind, other = ("I2C", "an SPI") if BUS_KINDS[bus.kind] else ("SPI", "an I2C")
+        return f"{path}.bus: {sensor.chip} is not a chip for {kind} (expected {other} bus)", ()
+    share = _wire_share(sensor, bus)
+    if share > WIRE_SHARE_MAX:
+        return (
+            f"{path}.rate_hz: {sensor.rate_hz} is not a rate that this bus carries"
+            f" ({_arithmetic(sensor, bus)} is {100 * share:.0f} % of its time, at most"
+            f" {100 * WIRE_SHARE_MAX:.0f} %: lower the rate, raise speed_hz, or SPI)"
+        ), ()
+    if BUS_KINDS[bus.kind]:
+        address = addresses[0] if sensor.address is None else sensor.address
+        return "", (bus.kind, bus.number, f"address 0x{address:02x}")
+    if sensor.address is not None:
+        return f"{path}.address: {sensor.address} is not used on SPI (expected chip_select)", ()
+    return "", (bus.kind, bus.number, f"chip select {sensor.chip_select}")
+
+
+def _wire_share(sensor: "Sensor", bus: "Bus") -> float:
+    """The share of a bus's time that one sensor's frames take."""
+    i2c_bits, spi_bits, gap_us = CHIPS[sensor.chip].wire_bits
+    if BUS_KINDS[bus.kind]:
+        return float(sensor.rate_hz * i2c_bits / bus.speed_hz)
+    speed_hz = min(bus.speed_hz, CHIPS[sensor.chip].speed_hz_max)
+    return float(sensor.rate_hz * (spi_bits / speed_hz + gap_us / 1e6))
+
+
+def _arithmetic(sensor: "Sensor", bus: "Bus") -> str:
+    bits = CHIPS[sensor.chip].wire_bits[0 if BUS_KINDS[bus.kind] else 1]
+    kbit_s = sensor.rate_hz * bits / 1e3
+    return (
+        f"{sensor.rate_hz} frames/s x {bits} bit = {kbit_s:.0f} kbit/s of {bus.speed_hz / 1e3:.0f}"
+    )
+
+
+def _wire_relations(settings: "Settings") -> "list[str]":
+    """Buses that all their sensors together would fill."""
+    complaints = []
+    for place, bus in enumerate(settings.buses):
+        sensors = [sensor for sensor in settings.sensors if sensor.bus == bus.name]
+        share = sum(_wire_share(sensor, bus) for sensor in sensors)
+        if len(sensors) > 1 and share > WIRE_SHARE_MAX:
+            sums = ", ".join(f"{one.name} {_arithmetic(one, bus)}" for one in sensors)
+            complaints.append(
+                f'buses[{place}]: "{bus.name}" is filled to {100 * share:.0f} % ({sums}; expected'
+                f" at most {100 * WIRE_SHARE_MAX:.0f} %: lower a rate, or another bus)"
+            )
+    return complaints
+
+
+def _machine_relations(settings: "Settings") -> "list[str]":
+    chips = {sensor.name: sensor.chip for sensor in settings.sensors}
+    complaints = []
+    for place, machine in enumerate(settings.machines):
+        for key in ("vibration", "temperature"):
+            name = getattr(machine, key)
+            if name is None:
+                continue
+            fitting = tuple(n for n, chip in chips.items() if CHIPS[chip].measures == key)
+            if name not in fitting:
+                complaints.append(
+                    f'machines[{place}].{key}: "{name}" is not a {key} sensor {one_of(fitting)}'
+                )
+    return complaints
