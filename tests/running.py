@@ -31,8 +31,10 @@ class RunningAgent:
         broker_port: int | None = None,
         simulation: dict[str, Any] | None = None,
         more: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.port = free_port()
+        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self.state_dir = folder / "state"
         held = configuration(self.state_dir, self.port, ("127.0.0.1", broker_port or 1), "es")
         if broker_port is None:
@@ -49,7 +51,7 @@ class RunningAgent:
             [sys.executable, "-m", "agent", "run", "--config", str(self.config)],
             stdout=self._log,
             stderr=self._log,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=self._environment,
         )
         self.wait_for(lambda state: "device" in state)
 

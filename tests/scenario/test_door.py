@@ -1,0 +1,113 @@
+"""The whole agent, unmodified, on device nodes behind which simulated chips answer."""
+
+import errno
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hw.machines.part import PARTS, felt_by
+from hw.machines.pump import Pump
+from hw.sim.adxl345 import SimAdxl345
+from hw.sim.lis3dh import SimLis3dh
+from hw.sim.max31855 import SimMax31855
+from tests.door.door import PI_4, PI_5, Board, Door, I2cNode, SpiNode
+from tests.running import RunningAgent
+
+SPI_A, SPI_T, I2C = "/dev/spidev0.0", "/dev/spidev0.1", "/dev/i2c-1"
+CONFIG: dict[str, Any] = {
+    "buses": [
+        {"name": "spi0", "kind": "spidev", "number": 0, "speed_hz": 5000000},
+        {"name": "i2c1", "kind": "smbus2", "number": 1, "speed_hz": 400000},
+    ],
+    "sensors": [
+        {"name": "de", "chip": "adxl345", "bus": "spi0", "rate_hz": 3200},
+        {"name": "t", "chip": "max31855", "bus": "spi0", "chip_select": 1},
+        {"name": "nde", "chip": "lis3dh", "bus": "i2c1", "rate_hz": 400},
+    ],
+    "machines": [
+        {"name": "Bomba 1", "vibration": "de", "temperature": "t", "rpm": 1770},
+        {"name": "Motor 1", "vibration": "nde", "temperature": "t", "rpm": 1770},
+    ],
+}
+
+
+class Plant:
+    """The chips of CONFIG on one pump, and the nodes that lead to them."""
+
+    def __init__(self, board: Board) -> None:
+        pump = Pump(1, 1770)
+        self.accelerometer = SimAdxl345(felt_by(PARTS["adxl345"], pump, 1), 0.02)
+        self.slow = SimLis3dh(felt_by(PARTS["lis3dh"], pump, 2), -0.03)
+        self.thermocouple = SimMax31855(lambda t_s: (44.0, 27.0, ""))
+        self.spi = SpiNode(self.accelerometer, (3,))
+        self.i2c = I2cNode({0x18: self.slow}, board)
+        self.nodes = {SPI_A: self.spi, SPI_T: SpiNode(self.thermocouple, (0,)), I2C: self.i2c}
+
+
+@pytest.fixture(params=[PI_4, PI_5], ids=lambda board: board.name)
+def plant(request: pytest.FixtureRequest) -> Plant:
+    return Plant(request.param)
+
+
+@pytest.fixture
+def agent(plant: Plant, tmp_path: Path) -> Iterator[RunningAgent]:
+    door = Door(tmp_path, plant.nodes)
+    running = RunningAgent(tmp_path, more=CONFIG, environment=door.environment)
+    running.start()
+    yield running
+    running.close()
+    door.close()
+    assert door.errors == []
+
+
+def seen(state: dict[str, Any], name: str, reason: str) -> bool:
+    return bool(state.get(f"machine/{name}", {}).get("reason", [""])[0] == reason)
+
+
+def test_the_agent_listens_through_the_kernels_door(agent: RunningAgent, plant: Plant) -> None:
+    for name, rate_hz in (("Bomba 1", 3264.0), ("Motor 1", 388.0)):
+        state = agent.wait_for(lambda state, name=name: seen(state, name, "learning"))
+        card = state[f"machine/{name}"]
+        assert card["rate_hz"] == pytest.approx(rate_hz, rel=5e-3)
+        assert 0.1 < card["velocity_rms_mm_s"] < 1.0
+        assert card["temperature_degc"] == 44.0
+    assert state["device"]["simulated"] is False and state["degraded"] == {}
+    lost = plant.accelerometer.sampler.overruns
+    time.sleep(5)
+    assert plant.accelerometer.sampler.overruns - lost < 0.01 * 5 * 3264
+    assert agent.terminate()[0] == 0
+    assert not plant.accelerometer.registers[0x2D] & 0x08, "put to sleep at the end"
+
+
+@pytest.mark.parametrize("what", ["SDA stuck", "chip pulled", "SPI fails"])
+def test_a_bus_that_fails_is_named_and_comes_back_by_itself(
+    agent: RunningAgent, plant: Plant, what: str
+) -> None:
+    machine = "Bomba 1" if what == "SPI fails" else "Motor 1"
+    other = "Motor 1" if what == "SPI fails" else "Bomba 1"
+    for name in (machine, other):
+        agent.wait_for(lambda state, name=name: seen(state, name, "learning"))
+    before = agent.state()[f"machine/{other}"]["windows"]
+    if what == "SPI fails":
+        plant.spi.fails_with = errno.EIO
+        said = "/dev/spidev0.0"
+    elif what == "SDA stuck":
+        plant.i2c.stuck, said = True, "timed out"
+    else:
+        chip, said = plant.i2c.chips.pop(0x18), "nothing answers at 0x18"
+    state = agent.wait_for(lambda state: seen(state, machine, "sensor"), 10)
+    assert said in state[f"machine/{machine}"]["reason"][1]["reason"].lower()
+    assert state[f"machine/{machine}"]["state"] == "unknown"
+    plant.spi.fails_with, plant.i2c.stuck = 0, False
+    if what == "chip pulled":
+        chip.reset()
+        plant.i2c.chips[0x18] = chip
+    began = time.monotonic()
+    agent.wait_for(lambda state: seen(state, machine, "learning"), 15)
+    assert time.monotonic() - began < 15
+    state = agent.state()
+    assert state[f"machine/{other}"]["windows"] > before
+    assert not [mode for mode in state["degraded"] if mode.startswith("restarted")]
