@@ -5,6 +5,7 @@ and the store are closed.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections import namedtuple
@@ -23,7 +24,13 @@ from agent.config import read_settings
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.drain import Drainer
-from agent.limits import BLOCKS_QUEUED, RECORDS_QUEUED, STOP_WITHIN_S, SWITCH_INTERVAL_S
+from agent.limits import (
+    BLOCKS_QUEUED,
+    NICE,
+    RECORDS_QUEUED,
+    STOP_WITHIN_S,
+    SWITCH_INTERVAL_S,
+)
 from agent.page.app import PageServer
 from agent.ports import ModelFault, StoreFault
 from agent.resources import default_model_dir, severity_tables_text
@@ -64,6 +71,7 @@ class Agent:
 
     def __init__(self, settings: "Settings") -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        ask_for_priority()
         self._settings = settings
         self.clock = OsClock()
         self._plant = plant_for(settings, self.clock)
@@ -77,7 +85,7 @@ class Agent:
         self._buses: "dict[str, BusThread]" = {}
         self._acquirers: "list[Acquirer]" = []
         self._analysers: "list[Analyser]" = []
-        self._sensors: "dict[str, Any]" = {}
+        self.sensors: "dict[str, Any]" = {}
         self._readers: "dict[str, list[Mailbox]]" = {}
         self._queues: "dict[str, Mailbox]" = {"records": self._records}
         self.page: "PageServer | None" = None
@@ -98,7 +106,7 @@ class Agent:
         model, notes = open_model(settings.model_dir)
         for note in notes:
             self.bulletin.degrade("model", note)
-        self._open_sensors()
+        self.open_sensors()
         for machine in settings.machines:
             await self._watch(machine, model)
         self._acquire()
@@ -145,13 +153,14 @@ class Agent:
             "config_version": settings.version,
         }
 
-    def _open_sensors(self) -> None:
+    def open_sensors(self) -> None:
+        """Makes each sensor's adapter, none of them started; {name: (adapter, facts)}."""
         chips = known_chips()
         buses = {bus.name: bus for bus in self._settings.buses}
         for sensor in self._settings.sensors:
             chip, bus = chips[sensor.chip], buses[sensor.bus]
             address = address_on(bus, sensor, chip)
-            port = self._bus_port(bus).device(sensor, chip, address)
+            port = self.bus_port(bus).device(sensor, chip, address)
             driver = chip.driver(port, sensor.rate_hz, address)
             thread = self._buses.setdefault(bus.name, BusThread(bus.name, self.clock))
             adapter = thread.add(Drainer(sensor.name, driver, self.clock))
@@ -164,10 +173,10 @@ class Agent:
                 bus.kind.startswith("sim_"),
                 driver.fifo_frames == 1,
             )
-            self._sensors[sensor.name] = (adapter, facts)
+            self.sensors[sensor.name] = (adapter, facts)
             self._readers[sensor.name] = []
 
-    def _bus_port(self, bus: "Any") -> "Any":
+    def bus_port(self, bus: "Any") -> "Any":
         """The adapter of a bus, made once: chips on one I2C bus share it."""
         if bus.name not in self._ports:
             module = __import__(
@@ -182,7 +191,7 @@ class Agent:
         watch = MachineWatch(machine, table, model, baseline)
         blocks = Mailbox(BLOCKS_QUEUED)
         names = [n for n in (machine.vibration, machine.temperature) if n is not None]
-        facts = {name: self._sensors[name][1] for name in names}
+        facts = {name: self.sensors[name][1] for name in names}
         analyser = Analyser(
             machine,
             watch,
@@ -202,7 +211,7 @@ class Agent:
     def _acquire(self) -> None:
         """One task a sensor that somebody reads; two machines may share a thermocouple."""
         for name, readers in self._readers.items():
-            adapter, facts = self._sensors[name]
+            adapter, facts = self.sensors[name]
             self._queues[f"batches of {name}"] = adapter.mailbox
             acquirer = Acquirer(adapter, facts.rate_hz, readers, facts.polled, self.clock)
             self._acquirers.append(acquirer)
@@ -211,7 +220,7 @@ class Agent:
     async def _baseline(self, machine: "Any", table: "Any", model: "Any") -> "Any":
         key = baseline_key(machine.name, model)
         text = await self.store.get_setting(key)
-        simulated = self._sensors[machine.vibration][1].simulated
+        simulated = self.sensors[machine.vibration][1].simulated
         if text is None and simulated and self._settings.simulation.learn_ahead_s:
             text = self._learn_ahead(machine, table, model)
             await self.store.put_setting(key, text)
@@ -228,7 +237,7 @@ class Agent:
         """A simulated machine is known already: its healthy past, faster than real time."""
         from agent.learn import learn_healthy
 
-        facts = self._sensors[machine.vibration][1]
+        facts = self.sensors[machine.vibration][1]
         return to_json(
             learn_healthy(
                 known_chips()[facts.chip],
@@ -294,6 +303,14 @@ def open_model(directory: "str | None") -> "tuple[Any, list[str]]":
         return StatisticsModel(), [f"rules and statistics only: {fault}"]
 
 
+def ask_for_priority() -> None:
+    """Before ordinary programs, where the system grants it: a bus's thread waits for the others."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    except OSError:
+        return  # an ordinary user; systemd's Nice= gives it to the service
+
+
 def address_on(bus: "Any", sensor: "Any", chip: "Any") -> "int | None":
     """The sensor's I2C address; None on SPI."""
     if not BUS_KINDS[bus.kind]:
@@ -316,19 +333,25 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def run_file(path: str) -> int:
-    """`latido run --config FILE`; returns the exit code."""
+def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":
+    """(the settings of a file or None, the exit code): what is wrong is printed, a line each."""
     try:
         with open(path, encoding="utf-8") as file:
-            settings = read_settings(file.read())
+            return read_settings(file.read()), DONE
     except (OSError, UnicodeDecodeError) as error:
-        print(f"latido run: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
-        return USAGE
+        print(
+            f"latido {word}: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr
+        )
     except ConfigFault as fault:
         for line in fault.complaints:
-            print(f"latido run: {path}: {line}", file=sys.stderr)
-        return USAGE
-    return asyncio.run(run_until_stopped(settings))
+            print(f"latido {word}: {path}: {line}", file=sys.stderr)
+    return None, USAGE
+
+
+def run_file(path: str) -> int:
+    """`latido run --config FILE`; returns the exit code."""
+    settings, code = settings_of(path, "run")
+    return code if settings is None else asyncio.run(run_until_stopped(settings))
 
 
 async def run_until_stopped(settings: "Settings") -> int:

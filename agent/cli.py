@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     _demo_parser(words.add_parser("demo", help="run on a simulated pump; no hardware needed"))
     _run_parser(words.add_parser("run", help="run the agent by a configuration file"))
     _judge_parser(words.add_parser("judge", help="judge one or more recordings"))
+    _sensors_parser(words.add_parser("sensors", help="scan, test or watch the sensors"))
     return parser
 
 
@@ -73,6 +74,18 @@ def _judge_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(word=_judge)
 
 
+def _sensors_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        choices=("scan", "test", "watch"),
+        help="who answers on the buses; is it sound; what it says now",
+    )
+    parser.add_argument("--config", required=True, metavar="FILE")
+    parser.add_argument("--seconds", type=_positive, metavar="N", help="of listening at a time")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(word=_sensors)
+
+
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -105,6 +118,12 @@ def _judge(options: argparse.Namespace) -> int:
     from agent import judge_words
 
     return judge_words.run(options, _print_object)
+
+
+def _sensors(options: argparse.Namespace) -> int:
+    from agent import sensors_words
+
+    return sensors_words.run(options, _print_object)
 
 
 def _print_object(value: object) -> None:

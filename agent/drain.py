@@ -3,8 +3,15 @@
 The bus's thread calls it in the agent, the judge calls it with simulated time: one way for both.
 """
 
-from agent.limits import DRAIN_INTERVAL_S, SLOW_SENSOR_HZ
+from agent.limits import (
+    DRAIN_INTERVAL_S,
+    NO_FRAMES,
+    NO_FRAMES_S,
+    SLOW_SENSOR_HZ,
+    VERIFY_INTERVAL_S,
+)
 from agent.ports import FrameBatch
+from drivers.device import SensorFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -13,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent.ports import Clock
 
+NS = 1_000_000_000
 FIFO_MARGIN_FRAMES = 1  # a chip may hold one frame more in its output register
 
 
@@ -35,6 +43,9 @@ class Drainer:
         self._ticks = 0
         self._ticks_ns = 0
         self._overrun = False
+        self._last_ns = 0
+        self._verify_ns = 0
+        self._silence_ns = int(max(NO_FRAMES_S, NO_FRAMES / driver.rate_hz) * NS)
 
     def bring_up(self) -> "Iterator[int]":
         """Identifies and starts the chip; yields the milliseconds it wants to be left alone."""
@@ -42,16 +53,39 @@ class Drainer:
         yield from self._driver.start()
         self._driver.drain_into(self._buffer)  # sampled while it settled: thrown away
         self._delivered = 0
+        self._last_ns = self._clock.monotonic_ns()
+        self._verify_ns = self._last_ns + int(VERIFY_INTERVAL_S * NS)
 
     def drain(self) -> None:
         """Takes what the chip holds. OSError from the bus, SensorFault from the chip."""
+        self._verify_now_and_then()
         drained = self._driver.drain_into(self._buffer)
         # Late by the burst just read and never early: what the clock fit expects of its points.
         self._ticks_ns = self._clock.monotonic_ns()
         self._ticks = self._delivered + drained.level
         self._delivered += drained.frames
         self._overrun = self._overrun or drained.overrun
+        self._look_for_silence(drained.frames)
         self._held.extend(self._view[: drained.frames * self._frame_bytes])
+
+    def _verify_now_and_then(self) -> None:
+        """A chip that was reset in mid-stream may go on sending: with other settings."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._verify_ns:
+            self._verify_ns = now_ns + int(VERIFY_INTERVAL_S * NS)
+            self._driver.verify()
+
+    def _look_for_silence(self, frames: int) -> None:
+        """SensorFault when a chip that samples by itself has given nothing for too long."""
+        if frames:
+            self._last_ns = self._ticks_ns
+        elif self._ticks_ns - self._last_ns > self._silence_ns:
+            raise SensorFault(
+                self._driver.CHIP,
+                f"frames at {self._driver.rate_hz} Hz",
+                f"none for {self._silence_ns / NS:g} s",
+                "its supply and its clock line",
+            )
 
     def batch(self) -> "FrameBatch":
         """What was drained since the last call."""

@@ -7,8 +7,12 @@ BATCH_INTERVAL_S = (
 )
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
 BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
+NICE = -10  # so that a busy board does not take the interpreter away from the bus for 10 ms
 SWITCH_INTERVAL_S = 0.001  # Python's own turn-taking; its 5 ms are half of what a FIFO holds
 BUS_RETRY_S = 0.5  # a chip that failed is left alone this long, then brought up anew
+VERIFY_INTERVAL_S = 1.0  # how long a chip that was reset may send with other settings
+NO_FRAMES_S = 0.3  # and at least NO_FRAMES periods: then a chip no longer samples
+NO_FRAMES = 20
 SILENT_S = 3.0  # without a batch, not even of a fault: the bus hangs in a transfer
 SLOW_SENSOR_HZ = 100.0  # slower chips have no FIFO worth a faster drain
 RATE_TRUSTED = 0.005  # a rate known to half a percent moves no line out of its bin

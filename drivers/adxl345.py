@@ -15,8 +15,10 @@ from drivers.device import (
     Layout,
     SensorFault,
     SpiRegisters,
+    expect_id,
     put,
     repeat,
+    still_set,
 )
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -95,14 +97,7 @@ class Adxl345:
 
     def identify(self) -> None:
         """SensorFault when something else, or nothing, answers."""
-        found = self._registers.read(_DEVICE_ID)
-        if found != _EXPECTED_ID:
-            raise SensorFault(
-                self.CHIP,
-                f"device id 0x{_EXPECTED_ID:02x}",
-                f"0x{found:02x}",
-                self._registers.read_wires,
-            )
+        expect_id(self._registers, _DEVICE_ID, (_EXPECTED_ID,))
 
     def start(self) -> "Iterator[int]":
         """Configures, empties the FIFO and begins to measure; yields milliseconds to wait."""
@@ -145,6 +140,10 @@ class Adxl345:
             self._bus.readfrom_mem_into(
                 self._address, _DATA, view[begin + 1 : begin + _FRAME_BYTES]
             )
+
+    def verify(self) -> None:
+        """SensorFault when the chip is no longer set as it was."""
+        still_set(self._registers, ((_FORMAT, _FULL_RESOLUTION_16_G), (_MEASURE, 1)))
 
     def stop(self) -> None:
         """Back to standby."""

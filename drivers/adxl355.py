@@ -5,7 +5,18 @@ reads words of 24 bits, left-justified; bit 0 of a word marks x, bit 1 an empty 
 at x: what does not is dropped and said to be lost.
 """
 
-from drivers.device import Channel, Check, Drained, Field, I2cRegisters, Layout, SensorFault, put
+from drivers.device import (
+    Channel,
+    Check,
+    Drained,
+    Field,
+    I2cRegisters,
+    Layout,
+    SensorFault,
+    expect_id,
+    put,
+    still_set,
+)
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -14,7 +25,7 @@ if TYPE_CHECKING:
 
     from drivers.device import Registers
 
-_IDS = ((0x00, 0xAD, "vendor"), (0x01, 0x1D, "family"), (0x02, 0xED, "part"))
+_IDS = ((0x00, 0xAD), (0x01, 0x1D), (0x02, 0xED))  # vendor, family, part
 _STATUS = 0x04
 _FIFO_OVERRUN = 0x04
 _FIFO_ENTRIES = 0x05
@@ -107,15 +118,8 @@ class Adxl355:
 
     def identify(self) -> None:
         """SensorFault when something else, or nothing, answers."""
-        for register, expected, name in _IDS:
-            found = self._registers.read(register)
-            if found != expected:
-                raise SensorFault(
-                    self.CHIP,
-                    f"{name} id 0x{expected:02x}",
-                    f"0x{found:02x}",
-                    self._registers.read_wires,
-                )
+        for register, expected in _IDS:
+            expect_id(self._registers, register, (expected,))
 
     def start(self) -> "Iterator[int]":
         """Resets until the trim registers come back whole, configures, begins to measure."""
@@ -186,6 +190,10 @@ class Adxl355:
             memoryview(self._command)[: 1 + size], answer[held : 1 + held + size]
         )
         answer[held] = last
+
+    def verify(self) -> None:
+        """SensorFault when the chip is no longer set as it was."""
+        still_set(self._registers, ((_RANGE, _8_G), (_POWER, _MEASURE)))
 
     def stop(self) -> None:
         """Back to standby."""

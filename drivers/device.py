@@ -87,6 +87,31 @@ def put(registers: "Registers", field: "Field", value: int) -> None:
         )
 
 
+def expect_id(registers: "Registers", register: int, expected: "tuple[int, ...]") -> None:
+    """SensorFault, with the wires to check, when something else or nothing answers."""
+    found = registers.read(register)
+    if found not in expected:
+        raise SensorFault(
+            registers.chip,
+            "device id " + " or ".join(f"0x{one:02x}" for one in expected),
+            f"0x{found:02x}",
+            registers.read_wires,
+        )
+
+
+def still_set(registers: "Registers", kept: "tuple[tuple[Field, int], ...]") -> None:
+    """SensorFault when a field that was set is no longer: the chip has been without supply."""
+    for field, value in kept:
+        found = registers.read(field.register) >> field.shift & ((1 << field.width) - 1)
+        if found != value:
+            raise SensorFault(
+                registers.chip,
+                f"{field.name} still 0x{value:02x}",
+                f"0x{found:02x}",
+                "its supply: it was reset while it ran",
+            )
+
+
 class I2cRegisters:
     """8-bit registers over I2C. OSError from the bus passes through."""
 

@@ -5,7 +5,18 @@ and three 16-bit values; reading on from FIFO_DATA_OUT_TAG wraps to it, so the w
 transfer of 7 bytes a frame. The tag names the sensor: 0x02 is the accelerometer.
 """
 
-from drivers.device import Channel, Check, Drained, Field, Layout, SensorFault, SpiRegisters, put
+from drivers.device import (
+    Channel,
+    Check,
+    Drained,
+    Field,
+    Layout,
+    SensorFault,
+    SpiRegisters,
+    expect_id,
+    put,
+    still_set,
+)
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -71,14 +82,7 @@ class Iis3dwb:
 
     def identify(self) -> None:
         """SensorFault when something else, or nothing, answers."""
-        found = self._registers.read(_WHO_AM_I)
-        if found != _EXPECTED_ID:
-            raise SensorFault(
-                self.CHIP,
-                f"device id 0x{_EXPECTED_ID:02x}",
-                f"0x{found:02x}",
-                self._registers.read_wires,
-            )
+        expect_id(self._registers, _WHO_AM_I, (_EXPECTED_ID,))
 
     def start(self) -> "Iterator[int]":
         """Resets, configures, begins to measure; yields milliseconds to wait."""
@@ -112,6 +116,10 @@ class Iis3dwb:
             self._bus.write_readinto(command[: 1 + size], answer[: 1 + size])
             buffer[:size] = answer[1 : 1 + size]
         return Drained(level, level, overrun)
+
+    def verify(self) -> None:
+        """SensorFault when the chip is no longer set as it was."""
+        still_set(self._registers, ((_FIFO_CTRL4, _CONTINUOUS), (_CTRL1_XL, _ON_16_G)))
 
     def stop(self) -> None:
         """Back to power-down."""

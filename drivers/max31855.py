@@ -75,6 +75,9 @@ class Max31855:
         self._bus.write_readinto(self._nothing, memoryview(buffer)[:_FRAME_BYTES])
         return Drained(1, 1, False)
 
+    def verify(self) -> None:
+        """It has no settings to lose."""
+
     def stop(self) -> None:
         """It cannot be put to sleep."""
 

@@ -5,7 +5,17 @@ Address and data are one chip-selected transfer: cold junction, hot junction and
 read together from 0x0A.
 """
 
-from drivers.device import Channel, Check, Drained, Field, Layout, SensorFault, SpiRegisters, put
+from drivers.device import (
+    Channel,
+    Check,
+    Drained,
+    Field,
+    Layout,
+    SensorFault,
+    SpiRegisters,
+    put,
+    still_set,
+)
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -112,6 +122,11 @@ class Max31856:
         """The latest conversion as one frame."""
         self._bus.write_readinto(self._command, memoryview(buffer)[:_FRAME_BYTES])
         return Drained(1, 1, False)
+
+    def verify(self) -> None:
+        """SensorFault when it is no longer set as it was: it would give one value for ever."""
+        mode = _AUTOMATIC | _OPEN_DETECTION | self._mains
+        still_set(self._registers, ((_TYPE, self._type), (_MODE, mode)))
 
     def stop(self) -> None:
         """Conversion off."""

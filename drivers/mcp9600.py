@@ -5,7 +5,17 @@ stretches the clock: on a Raspberry Pi it wants an i2c-gpio bus of its own. Each
 its own transfer. The MCP9601 also tells an open and a shorted thermocouple.
 """
 
-from drivers.device import Channel, Check, Drained, Field, I2cRegisters, Layout, SensorFault, put
+from drivers.device import (
+    Channel,
+    Check,
+    Drained,
+    Field,
+    I2cRegisters,
+    Layout,
+    expect_id,
+    put,
+    still_set,
+)
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -71,14 +81,7 @@ class Mcp9600:
 
     def identify(self) -> None:
         """SensorFault when something else, or nothing, answers."""
-        found = self._registers.read(_ID)
-        if found not in _EXPECTED_IDS:
-            raise SensorFault(
-                self.CHIP,
-                "device id 0x40 or 0x41",
-                f"0x{found:02x}",
-                self._registers.read_wires,
-            )
+        expect_id(self._registers, _ID, _EXPECTED_IDS)
 
     def start(self) -> "Iterator[int]":
         """Configures; yields the milliseconds until the first conversion is done."""
@@ -94,6 +97,10 @@ class Mcp9600:
         self._bus.readfrom_mem_into(self._address, _COLD, view[2:4])
         self._bus.readfrom_mem_into(self._address, _STATUS, view[4:5])
         return Drained(1, 1, False)
+
+    def verify(self) -> None:
+        """SensorFault when the chip is no longer set as it was."""
+        still_set(self._registers, ((_TYPE, self._type), (_CONFIG, _18_BITS_NORMAL)))
 
     def stop(self) -> None:
         """Its conversions cost next to nothing: it is left running."""

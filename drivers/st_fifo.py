@@ -3,7 +3,7 @@
 A chip's file gives its facts (`ID`, `OUT`, `STATUS`, increments, `settings`, `level_of`).
 """
 
-from drivers.device import Drained, I2cRegisters, SensorFault, SpiRegisters, put
+from drivers.device import Drained, I2cRegisters, SpiRegisters, expect_id, put, still_set
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -59,14 +59,7 @@ class StFifoDriver:
     def identify(self) -> None:
         """SensorFault when something else, or nothing, answers."""
         register, expected = self.ID
-        found = self._registers.read(register)
-        if found != expected:
-            raise SensorFault(
-                self.CHIP,
-                f"device id 0x{expected:02x}",
-                f"0x{found:02x}",
-                self._registers.read_wires,
-            )
+        expect_id(self._registers, register, (expected,))
 
     def start(self) -> "Iterator[int]":
         """Configures, empties the FIFO and begins to measure; yields milliseconds to wait."""
@@ -88,6 +81,10 @@ class StFifoDriver:
             view = memoryview(buffer)[:size]
             self._bus.readfrom_mem_into(self._address, self.I2C_INCREMENT | self.OUT, view)
         return Drained(level, level, overrun)
+
+    def verify(self) -> None:
+        """SensorFault when the chip is no longer set as it was."""
+        still_set(self._registers, self.settings()[-2:])
 
     def stop(self) -> None:
         """Back to standby."""

@@ -6,7 +6,7 @@ from agent.analysis.anomaly import to_json
 from agent.analysis.decode import decode
 from agent.analysis.features import shortest_window
 from agent.analysis.spectra import iso_band_hz
-from agent.analysis.trust import frames_trust, values_trust
+from agent.analysis.trust import frames_trust, temperature_trust, window_trust
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN
 from agent.core.block import CHECK, GOOD
 from agent.core.window import WindowCutter
@@ -60,6 +60,7 @@ class Analyser:
         self._mode = f"baseline {machine.name}"
         self.verdicts: "dict[str, int]" = {}
         self._judged = NORMAL
+        self._felt: "dict[str, tuple[float, float]]" = {}
         self._shown: "Verdict | None" = None
         self.windows = 0
         self.alarms = 0
@@ -80,7 +81,11 @@ class Analyser:
         if block.status == GOOD and block.frames:
             last = block.raw[-facts.layout.frame_bytes :]
             status, reason = frames_trust(last, facts.layout)
-            degc = float(decode(last, facts.layout)[0, 0]) if status == GOOD else None
+            if status == GOOD:
+                hot, cold = (float(value) for value in decode(last, facts.layout)[0])
+                status, reason = temperature_trust((hot, cold), self._felt.get(block.sensor))
+                self._felt[block.sensor] = (hot, cold)
+                degc = hot if status == GOOD else None
         self._status[block.sensor] = (status, reason)
         self._watch.feel(Temperature(degc, status, reason))
 
@@ -101,7 +106,7 @@ class Analyser:
         status, reason = frames_trust(window.raw, facts.layout)
         values = decode(window.raw, facts.layout)
         if status == GOOD:
-            status, reason = values_trust(values, facts.range_g)
+            status, reason = window_trust(values, facts.range_g)
         self._status[window.sensor] = (status, reason)
         if status != GOOD:
             return self._watch.distrust(window.sensor, status, reason, window.end_ns)

@@ -25,6 +25,10 @@ class SimMax31855:
         self._due_ns = 0
         self.conversions = 0
 
+    def reset(self) -> None:
+        """As after power-on: nothing is set, so nothing is lost."""
+        self._due_ns = 0
+
     def advance(self, now_ns: int) -> None:
         if now_ns < self._due_ns:
             return

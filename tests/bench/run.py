@@ -3,8 +3,8 @@
     python -m tests.bench.run [--minutes 10]
 
 `reference` is the goal, or for a "ratio" (larger is better) what it was compared with. Simulated
-chips run inside the agent's process; what they feel, sample and keep is measured apart and taken
-off the CPU share. Their transfers, some 3500 a second, are not: they stand in for the real bus.
+chips run inside the agent's process: what draining one costs above draining a bus that answers at
+once is measured apart and taken off the CPU share.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 
 from agent.analysis.decode import decode
 from agent.config import Simulation
+from agent.limits import DRAIN_INTERVAL_S
 from agent.play import SteppedClock
 from agent.simulation import Plant
 from drivers.adxl345 import Adxl345
@@ -143,21 +144,41 @@ def _swallow(watching: socket.socket) -> None:
         return
 
 
+class NullBus:
+    """A bus that answers at once with the same frames: what draining costs without a chip."""
+
+    def __init__(self, level: int) -> None:
+        self._status = bytes((0, level))
+        self._frames = bytes(9 * (level + 1))
+
+    def write_readinto(self, sent: Any, received: Any) -> None:
+        received[:] = self._status[: len(received)]
+
+    def write_readinto_repeated(self, sent: Any, received: Any, count: int) -> None:
+        received[:] = self._frames[: len(received)]
+
+
 def simulated_chip_share(seconds: float = 30.0) -> float:
-    """CPU seconds that a second of the simulated accelerometer costs, drained as live."""
+    """CPU seconds that a second of the simulated accelerometer costs: drained, less a null bus."""
     plant = Plant(Simulation(1, 0.0, 60.0, 0.02, None), 1770.0, 0.0)
     clock = SteppedClock()
     chip = SimAdxl345(plant.source("adxl345"), 0.02)
     driver = Adxl345(SimSpi(chip, clock.monotonic_ns), RATE_HZ)
     for wait_ms in driver.start():
         clock.now_ns += wait_ms * 1_000_000
+    level = int(RATE_HZ * 1.02 * DRAIN_INTERVAL_S)
+    simulated_s = _draining(driver, clock, seconds)
+    null_s = _draining(Adxl345(NullBus(level), RATE_HZ), clock, seconds)
+    return (simulated_s - null_s) / seconds
+
+
+def _draining(driver: Adxl345, clock: SteppedClock, seconds: float) -> float:
+    buffer = bytearray(40 * driver.layout.frame_bytes)
     began = time.process_time()
-    for _ in range(int(seconds / 0.004)):
-        clock.now_ns += 4_000_000
-        chip.advance(clock.now_ns)
-        for _ in range(chip.sampler.held):
-            chip._after_reading(0x32, 0x39)
-    return (time.process_time() - began) / seconds
+    for _ in range(int(seconds / DRAIN_INTERVAL_S)):
+        clock.now_ns += int(DRAIN_INTERVAL_S * 1e9)
+        driver.drain_into(buffer)
+    return time.process_time() - began
 
 
 def decode_ratio() -> float:

@@ -2,6 +2,7 @@
 
 from drivers.device import SensorFault, broken_check, decode_frame
 from hw.sim.bus import SimI2c, SimSpi
+from hw.sim.faults import Faulty
 from tests.contract.tools import Time, near, raised
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -354,3 +355,68 @@ def test_the_datasheets_words_of_a_thermocouple() -> None:
 
 def _word_bytes(word: int) -> bytes:
     return bytes(word >> shift & 0xFF for shift in (24, 16, 8, 0))
+
+
+def test_a_chip_that_was_reset_in_mid_stream_is_noticed() -> None:
+    for rig in rigs():
+        rig.start()
+        rig.driver.verify()
+        if rig.driver.CHIP in ("max31855", "mcp9600"):
+            continue  # no settings to lose; type K at 18 bits is what it wakes up with
+        rig.chip.reset()
+        text = raised(SensorFault, rig.driver.verify)
+        assert rig.driver.CHIP in text and "supply" in text, text
+
+
+def test_a_pulled_chip_is_a_fault_and_comes_back() -> None:
+    for rig in rigs():
+        faulty = Faulty(rig.chip)
+        if hasattr(rig.bus, "_chips"):
+            for address in rig.bus._chips:
+                rig.bus._chips[address] = faulty
+        else:
+            rig.bus._chip = faulty
+        rig.start()
+        for floats in (0x00, 0xFF):
+            faulty.pulled, faulty.floats = True, floats
+            raised((SensorFault, OSError), rig.driver.identify)
+            faulty.pulled = False
+            faulty.brown_out()
+            rig.start()
+            rig.time.pass_ms(5 * 1000 / rig.rate_hz)
+            assert rig.drain().frames >= 1
+
+
+def test_a_frozen_chip_gives_the_same_frame_for_ever() -> None:
+    rig = Rig("lis3dh")
+    rig.bus._chip = faulty = Faulty(rig.chip)
+    rig.chip.sampler.source = _counting
+    rig.start()
+    seen = []
+    for frozen in (False, True):
+        faulty.frozen = frozen
+        for _ in range(3):
+            rig.time.pass_ms(10)
+            if rig.drain().frames:
+                seen.append(decode_frame(rig.frame(0), rig.driver.layout)[0])
+    assert seen[0] != seen[1] and seen[-1] == seen[-2]
+
+
+def test_flipped_bits_break_frames_where_a_constant_is_sent_along() -> None:
+    for name, byte in (("adxl345", 7), ("lis3dh", 1), ("adxl355", 3), ("iis3dwb", 1)):
+        rig = Rig(name)
+        rig.bus._chip = faulty = Faulty(rig.chip)
+        rig.start()
+        faulty.flip_every, faulty.flip_byte, faulty.flip_mask = 1, byte, 0x08
+        if name == "adxl355":
+            faulty.flip_mask = 0x02
+        if name == "iis3dwb":
+            faulty.flip_mask = 0x80
+        rig.time.pass_ms(5 * 1000 / rig.rate_hz)
+        broken = 0
+        try:
+            for place in range(rig.drain().frames):
+                broken += broken_check(rig.frame(place), rig.driver.layout) is not None
+        except SensorFault:
+            broken = 1
+        assert broken, name
