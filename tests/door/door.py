@@ -151,7 +151,10 @@ class Door:
                         result, answer = _answer(node, kind, argument, body)
                 except OSError as error:
                     result, answer = -(error.errno or EIO), b""
-                connection.sendall(struct.pack("<iI", result, len(answer)) + answer)
+                try:
+                    connection.sendall(struct.pack("<iI", result, len(answer)) + answer)
+                except OSError:
+                    return  # the program was killed
 
 
 def _answer(node: Any, kind: int, argument: int, body: bytes) -> tuple[int, bytes]:
