@@ -80,7 +80,7 @@ class Agent:
         self._records = Mailbox(RECORDS_QUEUED)
         self._recorder = Recorder(self.store, self.clock, self.bulletin, self._records)
         self._supervisor = Supervisor(self.clock, self.bulletin)
-        self._health = Health(self.clock, self.bulletin, self._drops)
+        self._health = Health(self.clock, self.bulletin, self._drops, self._frames)
         self._ports: "dict[str, Any]" = {}
         self._buses: "dict[str, BusThread]" = {}
         self._acquirers: "list[Acquirer]" = []
@@ -271,15 +271,20 @@ class Agent:
     def _drops(self) -> "dict[str, int]":
         return {name: queue.dropped for name, queue in self._queues.items()}
 
+    def _frames(self) -> "tuple[int, int]":
+        makers = [acquirer.maker for acquirer in self._acquirers]
+        return sum(m.frames_total for m in makers), sum(m.lost_total for m in makers)
+
     async def _summary(self) -> "dict[str, Any]":
         stats = await self.store.stats()
+        samples, lost = self._frames()
         verdicts: "dict[str, int]" = {}
         for analyser in self._analysers:
             for state, count in analyser.verdicts.items():
                 verdicts[state] = verdicts.get(state, 0) + count
         return {
-            "samples": sum(a.maker.frames_total for a in self._acquirers),
-            "lost_samples": sum(a.maker.lost_total for a in self._acquirers),
+            "samples": samples,
+            "lost_samples": lost,
             "windows": sum(a.windows for a in self._analysers),
             "verdicts": verdicts,
             "rows_produced": self._recorder.produced_rows,

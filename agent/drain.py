@@ -43,7 +43,6 @@ class Drainer:
         self._ticks = 0
         self._ticks_ns = 0
         self._overrun = False
-        self._last_ns = 0
         self._verify_ns = 0
         self._silence_ns = int(max(NO_FRAMES_S, NO_FRAMES / driver.rate_hz) * NS)
 
@@ -53,19 +52,22 @@ class Drainer:
         yield from self._driver.start()
         self._driver.drain_into(self._buffer)  # sampled while it settled: thrown away
         self._delivered = 0
-        self._last_ns = self._clock.monotonic_ns()
-        self._verify_ns = self._last_ns + int(VERIFY_INTERVAL_S * NS)
+        self._ticks = 0
+        self._ticks_ns = self._clock.monotonic_ns()
+        self._verify_ns = self._ticks_ns + int(VERIFY_INTERVAL_S * NS)
 
     def drain(self) -> None:
         """Takes what the chip holds. OSError from the bus, SensorFault from the chip."""
         self._verify_now_and_then()
         drained = self._driver.drain_into(self._buffer)
         # Late by the burst just read and never early: what the clock fit expects of its points.
-        self._ticks_ns = self._clock.monotonic_ns()
+        now_ns = self._clock.monotonic_ns()
+        if drained.level:
+            self._ticks_ns = now_ns
         self._ticks = self._delivered + drained.level
         self._delivered += drained.frames
         self._overrun = self._overrun or drained.overrun
-        self._look_for_silence(drained.frames)
+        self._look_for_silence(now_ns)
         self._held.extend(self._view[: drained.frames * self._frame_bytes])
 
     def _verify_now_and_then(self) -> None:
@@ -75,11 +77,9 @@ class Drainer:
             self._verify_ns = now_ns + int(VERIFY_INTERVAL_S * NS)
             self._driver.verify()
 
-    def _look_for_silence(self, frames: int) -> None:
+    def _look_for_silence(self, now_ns: int) -> None:
         """SensorFault when a chip that samples by itself has given nothing for too long."""
-        if frames:
-            self._last_ns = self._ticks_ns
-        elif self._ticks_ns - self._last_ns > self._silence_ns:
+        if now_ns - self._ticks_ns > self._silence_ns:
             raise SensorFault(
                 self._driver.CHIP,
                 f"frames at {self._driver.rate_hz} Hz",

@@ -22,6 +22,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def cpu_s_of(pid: int) -> float:
+    """CPU seconds of a process and its threads so far (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class RunningAgent:
     """`latido run` on the demo's configuration; `simulation` and `more` replace parts of it."""
 
@@ -76,6 +82,11 @@ class RunningAgent:
                 last = error
             time.sleep(0.1)
         raise AssertionError(f"not within {within_s} s; last seen {last}\n{self.log()}")
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the agent has used."""
+        assert self.process is not None
+        return cpu_s_of(self.process.pid)
 
     def log(self) -> str:
         return Path(self._log.name).read_text()

@@ -43,7 +43,7 @@ class BlockMaker:
         end_ns = fit.t0_ns + int(batch.ticks * 1e9 / rate_hz) if fit else batch.mono_ns
         t0_ns = end_ns - int(batch.frames * 1e9 / rate_hz)
         lost = self._lost(batch, t0_ns, rate_hz)
-        if batch.frames:
+        if batch.frames or (self._next_ns is None and not broken):
             self._next_ns = end_ns
             self._gap = False
         self._seq += 1

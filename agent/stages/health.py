@@ -13,14 +13,19 @@ LAGS_KEPT = 20_000  # about a quarter of an hour, for the 99th percentile
 
 
 class Health:
-    """`drops`: a callable giving {queue: items dropped so far}."""
+    """`drops`: gives {queue: items dropped so far}; `frames`: (taken, lost) of all sensors."""
 
     def __init__(
-        self, clock: "Clock", bulletin: "Bulletin", drops: "Callable[[], dict[str, int]]"
+        self,
+        clock: "Clock",
+        bulletin: "Bulletin",
+        drops: "Callable[[], dict[str, int]]",
+        frames: "Callable[[], tuple[int, int]]",
     ) -> None:
         self._clock = clock
         self._bulletin = bulletin
         self._drops = drops
+        self._frames = frames
         self._lags_ms: "list[float]" = []
 
     async def run(self) -> None:
@@ -45,6 +50,13 @@ class Health:
         for queue, count in drops.items():
             self._bulletin.degrade(f"dropped_{queue}", f"{queue}: {count} dropped, oldest first")
         recent = self._lags_ms[-int(HEALTH_INTERVAL_S / LAG_INTERVAL_S) :]
+        samples, lost = self._frames()
         self._bulletin.post(
-            "health", {"lag_ms": round(max(recent), 1), "dropped": sum(drops.values())}
+            "health",
+            {
+                "lag_ms": round(max(recent), 1),
+                "dropped": sum(drops.values()),
+                "samples": samples,
+                "lost_samples": lost,
+            },
         )

@@ -25,6 +25,8 @@ RANGES_DEGC = (  # B E J K N R S T
     (-200, 400),
 )
 REGISTERS = 16
+AUTOMATIC, ONE_SHOT = 0x80, 0x40
+ONE_SHOT_NS = 143_000_000  # 60 Hz filter
 
 
 class SimMax31856:
@@ -35,6 +37,7 @@ class SimMax31856:
     ) -> None:
         self.source = source
         self.registers = bytearray(REGISTERS)
+        self._now_ns = 0
         self._due_ns = 0
         self.conversions = 0
         self.reset()
@@ -44,9 +47,11 @@ class SimMax31856:
             self.registers[register] = DEFAULTS.get(register, 0)
 
     def advance(self, now_ns: int) -> None:
-        if not self.registers[CR0] & 0x80 or now_ns < self._due_ns:
+        self._now_ns = now_ns
+        if not self.registers[CR0] & (AUTOMATIC | ONE_SHOT) or now_ns < self._due_ns:
             return
         self._convert(*self.source(now_ns / 1e9))
+        self.registers[CR0] &= ~ONE_SHOT & 0xFF
         self._due_ns = now_ns + CONVERSION_NS[self.registers[CR0] & 0x01]
         self.conversions += 1
 
@@ -58,6 +63,8 @@ class SimMax31856:
             if sent[0] & 0x80:
                 if at < CJTH:
                     self.registers[at] = sent[place]
+                    if at == CR0 and sent[place] & ONE_SHOT:
+                        self._due_ns = self._now_ns + ONE_SHOT_NS
             else:
                 received[place] = self.registers[at]
 

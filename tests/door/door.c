@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -102,6 +103,19 @@ OPENER(open64)
 int openat(int folder, const char *path, int flags, ...) {
     va_list more; va_start(more, flags); mode_t mode = va_arg(more, mode_t); va_end(more);
     return wanted(path) ? enter(path) : REAL(openat)(folder, path, flags, mode);
+}
+
+/* A node exists as a character device does. */
+static const char *seen(const char *path) { return path && wanted(path) ? "/dev/null" : path; }
+
+int access(const char *path, int mode) { return REAL(access)(seen(path), mode); }
+int stat(const char *path, struct stat *s) { return REAL(stat)(seen(path), s); }
+int stat64(const char *path, struct stat64 *s) { return REAL(stat64)(seen(path), s); }
+int fstatat(int folder, const char *path, struct stat *s, int flags) {
+    return REAL(fstatat)(folder, seen(path), s, flags);
+}
+int fstatat64(int folder, const char *path, struct stat64 *s, int flags) {
+    return REAL(fstatat64)(folder, seen(path), s, flags);
 }
 
 int close(int fd) {
