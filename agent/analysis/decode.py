@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Bytes2d = NDArray[np.uint8]
 
+WORDS = {2: "i2", 4: "i4"}
+
 
 def frames_2d(raw: bytes, frame_bytes: int) -> "Bytes2d":
     """`raw` as shape (n, frame_bytes); ValueError when it is not whole frames."""
@@ -32,7 +34,13 @@ def decode(raw: bytes, layout: "Any") -> "NDArray[np.float64]":
     frames = frames_2d(raw, layout.frame_bytes)
     values = np.empty((len(frames), len(layout.channels)))
     for column, channel in enumerate(layout.channels):
-        values[:, column] = (_integers(frames, channel) + channel.bias) * channel.scale
+        if channel.size in WORDS and channel.shift + channel.bits == 8 * channel.size:
+            counts = _words(raw, len(frames), layout.frame_bytes, channel)
+        else:
+            counts = _integers(frames, channel)
+        np.multiply(
+            counts + channel.bias if channel.bias else counts, channel.scale, values[:, column]
+        )
     return values
 
 
@@ -45,6 +53,13 @@ def broken_frames(raw: bytes, layout: "Any") -> "list[tuple[str, str, int]]":
         if count:
             found.append((check.status, check.reason, count))
     return found
+
+
+def _words(raw: bytes, count: int, stride: int, channel: "Any") -> "NDArray[Any]":
+    """Channels that end at the top bit of a machine word: read in place, the sign shifts along."""
+    kind = ("<" if channel.order == "little" else ">") + WORDS[channel.size]
+    words: "NDArray[Any]" = np.ndarray((count,), kind, raw, channel.offset, (stride,))
+    return words >> channel.shift if channel.shift else words
 
 
 def _integers(frames: "Bytes2d", channel: "Any") -> "NDArray[np.int64]":

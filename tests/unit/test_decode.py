@@ -1,0 +1,50 @@
+"""Decoding a block with numpy and frame by frame, as a small board does: the same to the bit."""
+
+import os
+
+import numpy as np
+import pytest
+
+from agent.analysis.decode import broken_frames, decode
+from agent.chips import known_chips
+from drivers.device import Channel, Layout, broken_check, decode_frame
+
+LAYOUTS = {name: chip.driver.layout for name, chip in known_chips().items()}
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_a_block_decodes_as_its_frames_do(name: str) -> None:
+    layout = LAYOUTS[name]
+    size = layout.frame_bytes
+    raw = bytes(size) + b"\xff" * size + os.urandom(size * 500)
+    one_by_one = [decode_frame(raw[at : at + size], layout) for at in range(0, len(raw), size)]
+    assert np.array_equal(decode(raw, layout), np.array(one_by_one))
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_broken_frames_are_counted_alike(name: str) -> None:
+    layout = LAYOUTS[name]
+    size = layout.frame_bytes
+    raw = os.urandom(size * 300)
+    broken = [broken_check(raw[at : at + size], layout) for at in range(0, len(raw), size)]
+    counted = broken_frames(raw, layout)
+    assert any(count for _, _, count in counted) == any(check is not None for check in broken)
+
+
+def test_words_of_every_kind_keep_their_sign() -> None:
+    channels = (
+        Channel("a", "g", 0, 2, "little", 0, 16, 0.5, 0),
+        Channel("b", "g", 2, 2, "big", 4, 12, 0.25, 3),
+        Channel("c", "g", 4, 4, "big", 18, 14, 1.0, -1),
+        Channel("d", "g", 8, 3, "big", 4, 20, 2.0, 0),
+        Channel("e", "g", 11, 4, "little", 4, 12, 1.0, 0),
+    )
+    layout = Layout(15, channels, ())
+    raw = os.urandom(15 * 400)
+    one_by_one = [decode_frame(raw[at : at + 15], layout) for at in range(0, len(raw), 15)]
+    assert np.array_equal(decode(raw, layout), np.array(one_by_one))
+
+
+def test_half_a_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a whole number"):
+        decode(b"\0" * 10, LAYOUTS["adxl345"])
