@@ -33,6 +33,8 @@ def decode(raw: bytes, layout: "Any") -> "NDArray[np.float64]":
     """
     frames = frames_2d(raw, layout.frame_bytes)
     values = np.empty((len(frames), len(layout.channels)))
+    if not len(frames):
+        return values
     for column, channel in enumerate(layout.channels):
         if channel.size in WORDS and channel.shift + channel.bits == 8 * channel.size:
             counts = _words(raw, len(frames), layout.frame_bytes, channel)

@@ -19,6 +19,7 @@ def test_a_block_decodes_as_its_frames_do(name: str) -> None:
     raw = bytes(size) + b"\xff" * size + os.urandom(size * 500)
     one_by_one = [decode_frame(raw[at : at + size], layout) for at in range(0, len(raw), size)]
     assert np.array_equal(decode(raw, layout), np.array(one_by_one))
+    assert decode(b"", layout).shape == (0, len(layout.channels))
 
 
 @pytest.mark.parametrize("name", list(LAYOUTS))

@@ -1,0 +1,142 @@
+"""`latido sensors` through the kernel's door: who answers, is it sound, which wire to check."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hw.machines.part import PARTS, felt_by
+from hw.machines.pump import Pump
+from hw.sim.adxl345 import SimAdxl345
+from hw.sim.faults import Faulty
+from hw.sim.lis3dh import SimLis3dh
+from hw.sim.max31855 import SimMax31855
+from tests.door.door import PI_4, Door, I2cNode, SpiNode
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG: dict[str, Any] = {
+    "schema": 1,
+    "device": {"site": "s", "name": "d"},
+    "buses": [
+        {"name": "spi0", "kind": "spidev", "speed_hz": 5000000},
+        {"name": "i2c1", "kind": "smbus2", "number": 1, "speed_hz": 400000},
+    ],
+    "sensors": [
+        {"name": "de", "chip": "adxl345", "bus": "spi0", "rate_hz": 3200},
+        {"name": "t", "chip": "max31855", "bus": "spi0", "chip_select": 1},
+        {"name": "nde", "chip": "lis3dh", "bus": "i2c1", "rate_hz": 400},
+    ],
+    "machines": [{"name": "M", "vibration": "de", "temperature": "t"}],
+}
+
+
+class Bench:
+    """Three chips behind nodes, and `latido sensors` before them."""
+
+    def __init__(self, folder: Path) -> None:
+        pump = Pump(1, 1770)
+        self.de = Faulty(SimAdxl345(felt_by(PARTS["adxl345"], pump, 1)))
+        self.nde = Faulty(SimLis3dh(felt_by(PARTS["lis3dh"], pump, 2)))
+        self.t = SimMax31855(lambda t_s: (44.0, 27.0, ""))
+        self.i2c = I2cNode({0x18: self.nde}, PI_4)
+        self._door = Door(
+            folder,
+            {
+                "/dev/spidev0.0": SpiNode(self.de, (3,)),
+                "/dev/spidev0.1": SpiNode(self.t, (0,)),
+                "/dev/i2c-1": self.i2c,
+            },
+        )
+        self._config = folder / "c.json"
+        self._config.write_text(json.dumps({**CONFIG, "state_dir": str(folder / "state")}))
+
+    def say(self, action: str, *words: str) -> tuple[int, list[dict[str, Any]], str]:
+        """(exit code, the objects that were printed, what stderr said)."""
+        command = [sys.executable, "-m", "agent", "sensors", action, "--json", *words]
+        done = subprocess.run(
+            [*command, "--config", str(self._config)],
+            cwd=ROOT,
+            env={**os.environ, **self._door.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    def close(self) -> None:
+        self._door.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_scan_names_each_chip_by_its_id(bench: Bench) -> None:
+    code, found, error = bench.say("scan")
+    assert code == 0, error
+    chips = {(one["bus"], one["place"]): one["chip"] for one in found}
+    assert chips == {
+        ("spi0", "chip select 0"): "adxl345",
+        ("spi0", "chip select 1"): "max31855",
+        ("i2c1", "address 0x18"): "lis3dh",
+    }
+
+
+def test_scan_names_the_wire_of_a_chip_that_is_not_there(bench: Bench) -> None:
+    bench.de.pulled = True
+    code, found, error = bench.say("scan")
+    assert code == 1 and found[0]["chip"] == ""
+    assert "de: expected adxl345" in error and "MISO" in error
+
+
+def test_test_says_that_all_is_well_and_shows_gravity(bench: Bench) -> None:
+    code, heard, error = bench.say("test", "--seconds", "2")
+    assert code == 0, error
+    by_name = {one["name"]: one for one in heard}
+    assert set(by_name) == {"de", "t", "nde"}
+    assert by_name["de"]["rate_hz"] == pytest.approx(3200, rel=0.01)
+    assert by_name["de"]["channels"]["z"]["mean"] == pytest.approx(1.0, abs=0.05)
+    assert by_name["t"]["channels"]["hot"]["mean"] == 44.0
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("pulled", "0x18"), ("frozen", "frozen"), ("dead axis", "gravity"), ("repeats", "true rate")],
+)
+def test_test_finds_the_fault_and_names_it(bench: Bench, what: str, said: str) -> None:
+    if what == "pulled":
+        bench.nde.pulled = True
+    elif what == "frozen":
+        bench.nde.chip.sampler.source = lambda t0_s, period_s, count: [0.0, 0.0, 1.0] * count
+    elif what == "dead axis":
+        source = bench.nde.chip.sampler.source
+
+        def without_z(t0_s: float, period_s: float, count: int) -> list[float]:
+            values = list(source(t0_s, period_s, count))
+            return [value if n % 3 < 2 else 0.01 * (n % 2) for n, value in enumerate(values)]
+
+        bench.nde.chip.sampler.source = without_z
+    else:
+        bench.nde.chip.sampler.duplicate_every = 3
+    code, heard, error = bench.say("test", "--seconds", "2")
+    assert len(heard) == 3, error
+    (faulty,) = [one for one in heard if one["status"] != "good"]
+    assert code == 1 and faulty["name"] == "nde" and said in faulty["reason"]
+
+
+def test_simulated_buses_have_nothing_to_scan(tmp_path: Path) -> None:
+    held = {**CONFIG, "state_dir": str(tmp_path), "buses": [{"name": "spi0", "kind": "sim_spi"}]}
+    held["sensors"] = CONFIG["sensors"][:2]
+    (tmp_path / "c.json").write_text(json.dumps(held))
+    command = [sys.executable, "-m", "agent", "sensors", "scan", "--config", "c.json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "nothing to scan" in done.stderr
