@@ -27,6 +27,7 @@ class BlockMaker:
         self._seq = 0
         self._next_ns: "int | None" = None
         self._gap = False
+        self._rate_fault = ""  # stands until a new line shows a rate that can be
         self.frames_total = 0
         self.lost_total = 0
 
@@ -34,11 +35,9 @@ class BlockMaker:
         """The block of one FrameBatch; `frames` may be 0 when only a fault is to be told."""
         broken = bool(batch.fault) or batch.overrun
         self._gap = self._gap or broken
-        if broken:
-            self._clock.restart()
-        elif batch.frames:
+        if batch.frames and not broken:
             self._clock.observe(batch.ticks, batch.mono_ns)
-        fit = self._clock.fit()
+        fit = None if broken else self._clock.fit()
         rate_hz = fit.rate_hz if fit else self._nominal_hz
         end_ns = fit.t0_ns + int(batch.ticks * 1e9 / rate_hz) if fit else batch.mono_ns
         t0_ns = end_ns - int(batch.frames * 1e9 / rate_hz)
@@ -50,6 +49,8 @@ class BlockMaker:
         self.frames_total += batch.frames
         self.lost_total += lost
         status, reason = self._judge(batch, rate_hz, fit is not None)
+        if broken or (fit is not None and self._rate_fault):
+            self._clock.restart()  # a line through what was wrong would outlive it
         return Block(
             self._sensor,
             self._seq,
@@ -74,7 +75,8 @@ class BlockMaker:
             return FAILURE, batch.fault
         if batch.overrun:
             return OUT_OF_SPEC, OVERRUN
-        off = abs(rate_hz / self._nominal_hz - 1)
-        if fitted and off > self._rate_error_max:
-            return OUT_OF_SPEC, f"true rate {rate_hz:.0f} Hz, expected {self._nominal_hz:.0f} Hz"
-        return GOOD, ""
+        if fitted:
+            off = abs(rate_hz / self._nominal_hz - 1) > self._rate_error_max
+            words = f"true rate {rate_hz:.0f} Hz, expected {self._nominal_hz:.0f} Hz"
+            self._rate_fault = words if off else ""
+        return (OUT_OF_SPEC, self._rate_fault) if self._rate_fault else (GOOD, "")
