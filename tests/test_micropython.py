@@ -11,7 +11,7 @@ from tests.contract.run import MODULES
 from tests.shared import needed
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAP = "1m"
+HEAP = "256k"  # what a microcontroller of the ESP32 class leaves to Python
 
 
 def test_the_contract_holds_on_micropython() -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-LONGEST_CATCH_UP = 4096  # samples made at once; more than the FIFO holds nobody will ever see
+LONGEST_CATCH_UP = 64  # samples made at once: a small board has memory for no more
 
 
 class Sampler:

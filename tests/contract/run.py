@@ -3,6 +3,7 @@
 Prints one line a test and ends with the count; the exit code tells whether all passed.
 """
 
+import gc
 import sys
 
 MODULES = ("tests.contract.test_drivers", "tests.contract.test_core")
@@ -15,6 +16,7 @@ def run() -> int:
         for test in sorted(dir(module)):
             if not test.startswith("test_"):
                 continue
+            gc.collect()
             try:
                 getattr(module, test)()
                 passed += 1

@@ -153,7 +153,7 @@ FIXED = {
     "lis3dh": 1,
     "lis2dw12": 1,
     "adxl355": 3,
-}  # bytes of a burst with a bit that is fixed
+}  # a byte with a fixed bit
 FAULTS = [pull, bus_error, freeze, flip, brown_out, wrong_id, duplicates]
 CHIPS = [("adxl345", 3200), ("lis3dh", 1344), ("lis2dw12", 1600), ("adxl355", 4000)]
 
