@@ -5,9 +5,6 @@ and the store are closed.
 """
 
 import asyncio
-import os
-import signal
-import sys
 from collections import namedtuple
 
 from agent import __version__
@@ -18,21 +15,16 @@ from agent.adapters.upstream_aiomqtt import AiomqttUpstream
 from agent.analysis.anomaly import StatisticsModel, from_json, to_json
 from agent.analysis.features import FEATURE_VERSION
 from agent.analysis.severity import read_tables, table_for
-from agent.checked import ConfigFault
 from agent.chips import BUS_KINDS, known_chips
-from agent.config import read_settings
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.drain import Drainer
 from agent.limits import (
     BLOCKS_QUEUED,
-    NICE,
     RECORDS_QUEUED,
-    STOP_WITHIN_S,
-    SWITCH_INTERVAL_S,
 )
 from agent.page.app import PageServer
-from agent.ports import ModelFault, StoreFault
+from agent.ports import ModelFault
 from agent.resources import default_model_dir, severity_tables_text
 from agent.stages.acquire import Acquirer
 from agent.stages.analyse import Analyser
@@ -70,8 +62,6 @@ class Agent:
     """One agent by its settings. `start`, then `serve` until told to stop, then `summary`."""
 
     def __init__(self, settings: "Settings") -> None:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        ask_for_priority()
         self._settings = settings
         self.clock = OsClock()
         self._plant = plant_for(settings, self.clock)
@@ -308,14 +298,6 @@ def open_model(directory: "str | None") -> "tuple[Any, list[str]]":
         return StatisticsModel(), [f"rules and statistics only: {fault}"]
 
 
-def ask_for_priority() -> None:
-    """Before ordinary programs, where the system grants it: a bus's thread waits for the others."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    except OSError:
-        return  # an ordinary user; systemd's Nice= gives it to the service
-
-
 def address_on(bus: "Any", sensor: "Any", chip: "Any") -> "int | None":
     """The sensor's I2C address; None on SPI."""
     if not BUS_KINDS[bus.kind]:
@@ -329,50 +311,6 @@ def embedded_broker() -> "Any":
     from agent.adapters.broker_amqtt import EmbeddedBroker
 
     return EmbeddedBroker()
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask for a clean stop; a second one is not needed, and does no harm."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-
-def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":
-    """(the settings of a file or None, the exit code): what is wrong is printed, a line each."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return read_settings(file.read()), DONE
-    except (OSError, UnicodeDecodeError) as error:
-        print(
-            f"latido {word}: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr
-        )
-    except ConfigFault as fault:
-        for line in fault.complaints:
-            print(f"latido {word}: {path}: {line}", file=sys.stderr)
-    return None, USAGE
-
-
-def run_file(path: str) -> int:
-    """`latido run --config FILE`; returns the exit code."""
-    settings, code = settings_of(path, "run")
-    return code if settings is None else asyncio.run(run_until_stopped(settings))
-
-
-async def run_until_stopped(settings: "Settings") -> int:
-    """The agent by its settings until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    stop_on_signals(stop)
-    agent = Agent(settings)
-    try:
-        await agent.start()
-        await agent.serve(stop)
-    except (StoreFault, OSError) as error:
-        print(f"latido: {error}", file=sys.stderr)
-        return FAILED
-    finally:
-        summary = await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
-    return FAILED if summary["failed"] else DONE
 
 
 def plant_for(settings: "Settings", clock: "Any") -> "Any":

@@ -109,9 +109,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from agent import app
+    from agent import start
 
-    return app.run_file(options.config)
+    return start.run_file(options.config)
 
 
 def _judge(options: argparse.Namespace) -> int:

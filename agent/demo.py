@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from agent import app
+from agent import app, start
 from agent.checked import ConfigFault
 from agent.config import read_settings
 from agent.limits import STOP_WITHIN_S
@@ -82,7 +82,8 @@ async def _run(
     broker: "tuple[str, int] | None",
 ) -> "dict[str, Any]":
     stop = asyncio.Event()
-    app.stop_on_signals(stop)
+    start.prepare_process()
+    start.stop_on_signals(stop)
     embedded = None
     if broker is None:
         embedded = app.embedded_broker()

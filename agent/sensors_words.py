@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections import namedtuple
 
-from agent import app
+from agent import app, start
 from agent.analysis.assess import joined
 from agent.analysis.decode import decode
 from agent.analysis.trust import frames_trust, window_trust
@@ -39,7 +39,7 @@ Heard = namedtuple("Heard", ("name", "chip", "status", "reason", "rate_hz", "los
 
 def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
     """`options`: action, config, seconds, json."""
-    settings, code = app.settings_of(options.config, "sensors")
+    settings, code = start.settings_of(options.config, "sensors")
     if settings is None:
         return code
     if options.action == "scan":
@@ -115,7 +115,8 @@ async def _listen(
 ) -> int:
     """`test` listens once for some seconds, `watch` every second until it is ended."""
     stop = asyncio.Event()
-    app.stop_on_signals(stop)
+    start.prepare_process()
+    start.stop_on_signals(stop)
     agent = app.Agent(settings)
     agent.open_sensors()
     seconds = options.seconds or (4.0 if options.action == "test" else 1.0)

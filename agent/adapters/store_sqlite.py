@@ -14,8 +14,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from agent.limits import BUSY_WAIT_S, HISTORY_ROWS, WAL_BYTES
+from agent.limits import HISTORY_ROWS
 from agent.ports import Row, StoreFault, StoreStats, row_boot
+from agent.sqlite_files import open_or_set_aside
 from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 TELEMETRY, SETTINGS = "telemetry", "settings"
-SCHEMA = 1  # PRAGMA user_version of both files
-BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
-DISK_ERRORS = (
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-)
 CORRUPT = "corrupt"  # kind of a row whose bytes changed on the disk
 TABLES = {
     TELEMETRY: (
@@ -189,15 +179,10 @@ class SqliteStore:
 
     def _open_or_set_aside(self, name: str) -> "tuple[Any, str]":
         path = self._directory / f"{name}.db"
-        try:
-            return _opened(path, name), ""
-        except sqlite3.DatabaseError as error:
-            if _is_the_disks(error, path):
-                raise StoreFault(f"{path}: {error}")
-            aside = _set_aside(path)
-            lost = "unsent rows" if name == TELEMETRY else "settings and baselines"
-            note = f"{path.name} was damaged ({error}); kept as {aside.name}, its {lost} are lost"
-            return _opened(path, name), note
+        connection, damage = open_or_set_aside(path, TABLES[name])
+        connection.text_factory = _text  # a flipped bit is for the CRC to find, row by row
+        lost = "unsent rows" if name == TELEMETRY else "settings and baselines"
+        return Database(connection), f"{damage}, its {lost} are lost" if damage else ""
 
     def _append(self, rows: "list[Row]", history: "list[tuple[str, int, str]]") -> None:
         if not self._boot_kept and self._keep_boot():
@@ -289,80 +274,6 @@ class SqliteStore:
 
     def _number(self, name: str, query: str) -> int:
         return int(self._db[name].execute(query).fetchone()[0] or 0)
-
-
-def _opened(path: "Path", name: str) -> "Any":
-    """The file with our pragmas and tables; DatabaseError when it is not sound."""
-    db = Database(sqlite3.connect(path, timeout=BUSY_WAIT_S, check_same_thread=False))
-    db.conn.text_factory = _text  # a flipped bit is for the CRC to find, row by row
-    try:
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "secure_delete=OFF",
-            f"journal_size_limit={WAL_BYTES}",
-        ):
-            db.execute(f"PRAGMA {pragma}").fetchall()
-        _check_header(path)
-        answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if answer != "ok":
-            raise sqlite3.DatabaseError(answer)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            with db.atomic():
-                for statement in TABLES[name]:
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version={SCHEMA}")
-        elif version != SCHEMA:
-            raise sqlite3.DatabaseError(f"schema {version}, expected {SCHEMA}")
-        _check_content(db, name)
-    except sqlite3.Error:
-        db.conn.close()
-        raise
-    return db
-
-
-def _check_header(path: "Path") -> None:
-    """DatabaseError when the format versions are none: SQLite would open it, but only to read."""
-    with path.open("rb") as file:
-        versions = file.read(20)[18:20]
-    if versions and not all(version in (1, 2) for version in versions):
-        raise sqlite3.DatabaseError(f"format versions {versions.hex()}, expected 0202")
-
-
-def _check_content(db: "Any", name: str) -> None:
-    """DatabaseError when a table is missing or a boot's number cannot be one."""
-    made = {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    missing = [statement for statement in TABLES[name] if statement not in made]
-    if missing:
-        raise sqlite3.DatabaseError(f"missing: {missing[0][:60]}")
-    boots = [row[0] for row in db.execute("SELECT MAX(boot) FROM boots")]
-    if name == TELEMETRY:
-        boots += [row_boot(row[0] or 0) for row in db.execute("SELECT MAX(id) FROM live")]
-    for boot in boots:
-        if not 0 <= (boot or 0) < BOOT_MAX:
-            raise sqlite3.DatabaseError(f"boot {boot} is not a count of boots")
-
-
-def _is_the_disks(error: "sqlite3.Error", path: "Path") -> bool:
-    """Whether the disk, another program or the rights are to blame, and not the file's content."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    if code == sqlite3.SQLITE_READONLY:
-        return not os.access(path, os.W_OK)
-    return code in DISK_ERRORS
-
-
-def _set_aside(path: "Path") -> "Path":
-    """Renames a damaged file, its WAL with it, to the first free name beside it."""
-    number = 1
-    while path.with_name(f"{path.stem}.damaged-{number}.db").exists():
-        number += 1
-    aside = path.with_name(f"{path.stem}.damaged-{number}.db")
-    for suffix in ("", "-wal", "-shm"):
-        source = f"{path}{suffix}"
-        if os.path.exists(source):
-            os.rename(source, f"{aside}{suffix}")
-    return aside
 
 
 def _text(raw: bytes) -> str:

@@ -1,0 +1,115 @@
+"""Opening an SQLite file that a power cut, a bad card or another program may have spoiled.
+
+A file that is not sound is renamed and kept whole, and a new one is made in its place. What the
+disk or the rights are to blame for is a StoreFault, and the file is left alone.
+"""
+
+import os
+import sqlite3
+
+from agent.limits import BUSY_WAIT_S, WAL_BYTES
+from agent.ports import StoreFault, row_boot
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = 1  # PRAGMA user_version of our files
+BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
+DISK_ERRORS = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+)
+
+
+def open_or_set_aside(path: "Path", tables: "tuple[str, ...]") -> "tuple[sqlite3.Connection, str]":
+    """(the open file, "" or what was damaged and as what it is kept). StoreFault names the file.
+
+    `tables`: the statements that make its tables, in order; the same ones must be found in it.
+    """
+    try:
+        return _opened(path, tables), ""
+    except sqlite3.DatabaseError as error:
+        if _is_the_disks(error, path):
+            raise StoreFault(f"{path}: {error}")
+        aside = _set_aside(path)
+        return _opened(path, tables), f"{path.name} was damaged ({error}); kept as {aside.name}"
+
+
+def _opened(path: "Path", tables: "tuple[str, ...]") -> "sqlite3.Connection":
+    """The file with our pragmas and tables; DatabaseError when it is not sound."""
+    db = sqlite3.connect(path, timeout=BUSY_WAIT_S, check_same_thread=False)
+    try:
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "secure_delete=OFF",
+            f"journal_size_limit={WAL_BYTES}",
+        ):
+            db.execute(f"PRAGMA {pragma}").fetchall()
+        _check_header(path)
+        answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if answer != "ok":
+            raise sqlite3.DatabaseError(answer)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            with db:
+                db.execute("BEGIN")
+                for statement in tables:
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={SCHEMA}")
+        elif version != SCHEMA:
+            raise sqlite3.DatabaseError(f"schema {version}, expected {SCHEMA}")
+        _check_content(db, tables)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _check_header(path: "Path") -> None:
+    """DatabaseError when the format versions are none: SQLite would open it, but only to read."""
+    with path.open("rb") as file:
+        versions = file.read(20)[18:20]
+    if versions and not all(version in (1, 2) for version in versions):
+        raise sqlite3.DatabaseError(f"format versions {versions.hex()}, expected 0202")
+
+
+def _check_content(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
+    """DatabaseError when a table is missing or a boot's number cannot be one."""
+    made = {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    missing = [statement for statement in tables if statement not in made]
+    if missing:
+        raise sqlite3.DatabaseError(f"missing: {missing[0][:60]}")
+    boots = [row[0] for row in db.execute("SELECT MAX(boot) FROM boots")]
+    if any(statement.startswith("CREATE TABLE live") for statement in tables):
+        boots += [row_boot(row[0] or 0) for row in db.execute("SELECT MAX(id) FROM live")]
+    for boot in boots:
+        if not 0 <= (boot or 0) < BOOT_MAX:
+            raise sqlite3.DatabaseError(f"boot {boot} is not a count of boots")
+
+
+def _is_the_disks(error: "sqlite3.Error", path: "Path") -> bool:
+    """Whether the disk, another program or the rights are to blame, and not the file's content."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if code == sqlite3.SQLITE_READONLY:
+        return not os.access(path, os.W_OK)
+    return code in DISK_ERRORS
+
+
+def _set_aside(path: "Path") -> "Path":
+    """Renames a damaged file, its WAL with it, to the first free name beside it."""
+    number = 1
+    while path.with_name(f"{path.stem}.damaged-{number}.db").exists():
+        number += 1
+    aside = path.with_name(f"{path.stem}.damaged-{number}.db")
+    for suffix in ("", "-wal", "-shm"):
+        source = f"{path}{suffix}"
+        if os.path.exists(source):
+            os.rename(source, f"{aside}{suffix}")
+    return aside

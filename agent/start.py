@@ -1,0 +1,72 @@
+"""A process that runs the agent: its settings file, its priority, its signals, its exit code."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from agent.app import Agent
+from agent.checked import ConfigFault
+from agent.config import read_settings
+from agent.limits import NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
+from agent.ports import StoreFault
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from agent.config import Settings
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def run_file(path: str) -> int:
+    """`latido run --config FILE`; returns the exit code."""
+    settings, code = settings_of(path, "run")
+    return code if settings is None else asyncio.run(run_until_stopped(settings))
+
+
+async def run_until_stopped(settings: "Settings") -> int:
+    """The agent by its settings until SIGTERM or SIGINT."""
+    prepare_process()
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    agent = Agent(settings)
+    try:
+        await agent.start()
+        await agent.serve(stop)
+    except (StoreFault, OSError) as error:
+        print(f"latido: {error}", file=sys.stderr)
+        return FAILED
+    finally:
+        summary = await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
+    return FAILED if summary["failed"] else DONE
+
+
+def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":
+    """(the settings of a file or None, the exit code): what is wrong is printed, a line each."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return read_settings(file.read()), DONE
+    except (OSError, UnicodeDecodeError) as error:
+        print(
+            f"latido {word}: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr
+        )
+    except ConfigFault as fault:
+        for line in fault.complaints:
+            print(f"latido {word}: {path}: {line}", file=sys.stderr)
+    return None, USAGE
+
+
+def prepare_process() -> None:
+    """Before ordinary programs, where the system grants it: a bus's thread waits for the others."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    except OSError:
+        return  # an ordinary user; systemd's Nice= gives it to the service
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT ask for a clean stop; a second one is not needed, and does no harm."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
