@@ -93,6 +93,7 @@ async def _run(
     summary: dict[str, Any] = {}
     try:
         await _start(agent, options.port)
+        start.settle()
         if not options.json:
             print(text("demo.started", language, port=agent.port), flush=True)
         if options.seconds:

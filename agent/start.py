@@ -1,6 +1,7 @@
 """A process that runs the agent: its settings file, its priority, its signals, its exit code."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ async def run_until_stopped(settings: "Settings") -> int:
     agent = Agent(settings)
     try:
         await agent.start()
+        settle()
         await agent.serve(stop)
     except (StoreFault, OSError) as error:
         print(f"latido: {error}", file=sys.stderr)
@@ -63,6 +65,12 @@ def prepare_process() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     except OSError:
         return  # an ordinary user; systemd's Nice= gives it to the service
+
+
+def settle() -> None:
+    """What is there by now stays: the collector need not look at it again, all threads standing."""
+    gc.collect()
+    gc.freeze()
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
