@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from agent.config import Settings
 
-DONE, FAILED, USAGE = 0, 1, 2
 
 SensorFacts = namedtuple(
     "SensorFacts", ("name", "chip", "layout", "rate_hz", "range_g", "simulated", "polled")

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 SCHEMA = 1
-FILE_BYTES_MAX = 256 * 1024  # a hundred machines fit in a tenth of it
 LANGUAGES = ("es", "en")
 MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 SUPPORTS = ("rigid", "flexible")

@@ -26,7 +26,6 @@ RATE_ERROR_POLLED = 1e9  # a sensor without a FIFO is as fast as it is asked: ne
 BLOCKS_QUEUED = 50  # 5 s of an analysis that does not keep up, then the oldest goes, counted
 
 # Analysis
-WINDOW_S_MIN = 0.3  # three periods of 10 Hz, ISO 20816-1's lower band edge
 WINDOW_OVERLAP = 2  # each frame stands in two windows: a Hann window hides the edges
 BASELINE_WINDOWS = 200  # fewer do not support a spread of 24 features
 ALARM_N = 5  # of the last ALARM_M windows; one bad window is not a fault

@@ -33,7 +33,7 @@ _FIFO_DATA = 0x11
 _RESET, _RESET_CODE = 0x2F, 0x52
 _SHADOW = (0x50, 0x51, 0x52, 0x53, 0x54)
 _RESET_ATTEMPTS = 5
-_X_MARK, _EMPTY_MARK = 0x01, 0x02
+_X_MARK = 0x01
 
 RATE_CODE = {125: 5, 250: 4, 500: 3, 1000: 2, 2000: 1, 4000: 0}  # Table 44
 _ODR = Field("odr", 0x28, 0, 4)

@@ -41,7 +41,6 @@ FEATURE_NAMES = (
     "envelope_crest",
     "spectral_centre",
 )
-FEATURES = len(FEATURE_NAMES)
 
 
 def band_edges_hz(rate_hz: float) -> "Floats":

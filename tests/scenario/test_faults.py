@@ -4,7 +4,6 @@ The bus thread's own turns, acquire and analyse stages and the real driver; only
 """
 
 import asyncio
-from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,9 @@ import pytest
 from agent.adapters.sensor import BusThread
 from agent.analysis.anomaly import StatisticsModel
 from agent.analysis.severity import read_tables, table_for
+from agent.app import SensorFacts
 from agent.chips import known_chips
+from agent.config import Machine
 from agent.core.blockmaker import BlockMaker
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
@@ -29,20 +30,6 @@ from hw.machines.pump import Pump
 from hw.sim.bus import SimSpi
 from hw.sim.faults import Faulty
 
-Machine = namedtuple(
-    "Machine",
-    (
-        "name",
-        "kind",
-        "power_kw",
-        "support",
-        "rpm",
-        "vibration",
-        "temperature",
-        "stopped_below_mm_s",
-    ),
-)
-Facts = namedtuple("Facts", ("name", "chip", "layout", "rate_hz", "range_g", "simulated", "polled"))
 WINDOW_S = 0.32
 RECOVERY_S = 5.0
 HEALTHY = ("learning", "starting")
@@ -67,7 +54,7 @@ class Rig:
         machine = Machine("M", "pump", 7.5, "rigid", 1770, "de", None, 0.05)
         table = table_for(read_tables(severity_tables_text()), 7.5, "rigid")
         self.watch = MachineWatch(machine, table, StatisticsModel())
-        facts = {"de": Facts("de", name, driver.layout, rate_hz, chip.range_g, False, False)}
+        facts = {"de": SensorFacts("de", name, driver.layout, rate_hz, chip.range_g, False, False)}
         self.records = Mailbox(100_000)
         self.analyser = Analyser(
             machine, self.watch, facts, Mailbox(9), self.records, Bulletin(), self.clock, _keep
