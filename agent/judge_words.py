@@ -3,7 +3,7 @@
 import sys
 
 from agent import judge
-from agent.analysis.bearings import BearingFault, bearing_orders
+from agent.analysis.bearings import BearingFault, bearing_for
 from agent.analysis.recording import RecordingFault
 from agent.analysis.severity import read_tables, table_for
 from agent.resources import severity_tables_text
@@ -71,7 +71,7 @@ def _question(options: "argparse.Namespace") -> "judge.Question":
     if same:
         raise UsageFault(f"--baseline: {same[0]} is also judged (expected other recordings)")
     if options.bearing:
-        bearing_orders(options.bearing)
+        bearing_for(options.bearing)
     table = table_for(read_tables(severity_tables_text()), options.power_kw, options.support)
     return judge.Question(
         options.rate_hz, options.unit, options.column, options.scale, options.rpm, table
