@@ -69,7 +69,9 @@ class Agent:
         self._records = Mailbox(RECORDS_QUEUED)
         self._recorder = Recorder(self.store, self.clock, self.bulletin, self._records)
         self._supervisor = Supervisor(self.clock, self.bulletin)
-        self._health = Health(self.clock, self.bulletin, self._drops, self._frames)
+        self._health = Health(
+            self.clock, self.bulletin, self._drops, self._frames, self._recoveries
+        )
         self._ports: "dict[str, Any]" = {}
         self._buses: "dict[str, BusThread]" = {}
         self._acquirers: "list[Acquirer]" = []
@@ -151,7 +153,7 @@ class Agent:
             address = address_on(bus, sensor, chip)
             port = self.bus_port(bus).device(sensor, chip, address)
             driver = chip.driver(port, sensor.rate_hz, address)
-            thread = self._buses.setdefault(bus.name, BusThread(bus.name, self.clock))
+            thread = self._buses.setdefault(bus.name, self._bus_thread(bus))
             adapter = thread.add(Drainer(sensor.name, driver, self.clock))
             facts = SensorFacts(
                 sensor.name,
@@ -164,6 +166,11 @@ class Agent:
             )
             self.sensors[sensor.name] = (adapter, facts)
             self._readers[sensor.name] = []
+
+    def _bus_thread(self, bus: "Any") -> "BusThread":
+        """A simulated bus has no recovery: nothing is open and nothing hangs."""
+        port = self.bus_port(bus)
+        return BusThread(bus.name, self.clock, port if hasattr(port, "reopen") else None)
 
     def bus_port(self, bus: "Any") -> "Any":
         """The adapter of a bus, made once: chips on one I2C bus share it."""
@@ -264,6 +271,11 @@ class Agent:
         makers = [acquirer.maker for acquirer in self._acquirers]
         return sum(m.frames_total for m in makers), sum(m.lost_total for m in makers)
 
+    def _recoveries(self) -> "dict[str, dict[str, int]]":
+        """Steps of the recovery ladder so far, of each sensor that needed one."""
+        steps = {name: adapter.recoveries() for name, (adapter, _) in self.sensors.items()}
+        return {name: counts for name, counts in steps.items() if counts}
+
     async def _summary(self) -> "dict[str, Any]":
         stats = await self.store.stats()
         samples, lost = self._frames()
@@ -281,6 +293,7 @@ class Agent:
             "rows_delivered": stats.delivered_rows,
             "rows_backlog": stats.backlog_rows,
             "alarms": sum(a.alarms for a in self._analysers),
+            "recoveries": self._recoveries(),
             "degraded": sorted(self.bulletin.get("degraded")),
             "failed": self.failure is not None or self._recorder.unwritten_rows > 0,
             "lag_p99_ms": round(self._health.lag_p99_ms(), 2),

@@ -9,11 +9,17 @@ BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and coun
 BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
 NICE = -10  # so that a busy board does not take the interpreter away from the bus for 10 ms
 SWITCH_INTERVAL_S = 0.001  # Python's own turn-taking; its 5 ms are half of what a FIFO holds
-BUS_RETRY_S = 0.5  # a chip that failed is left alone this long, then brought up anew
+ISOLATED_S = (
+    0.5,
+    1.0,
+    2.0,
+)  # a sensor that no rung of the ladder brings back is left alone so long
+STEADY_BATCHES = 10  # good ones in a row, a second, until a sensor that failed counts as running
+KERNEL_TIMEOUT_S = 1.0  # i2c-dev's own for a transfer that hangs: no other chip is read meanwhile
 VERIFY_INTERVAL_S = 1.0  # how long a chip that was reset may send with other settings
 NO_FRAMES_S = 0.3  # and at least NO_FRAMES periods: then a chip no longer samples
 NO_FRAMES = 20
-SILENT_S = 3.0  # without a batch, not even of a fault: the bus hangs in a transfer
+SILENT_S = 3.5  # without a batch, not even of a fault: the bus hangs in a transfer
 SLOW_SENSOR_HZ = 100.0  # slower chips have no FIFO worth a faster drain
 RATE_TRUSTED = 0.005  # a rate known to half a percent moves no line out of its bin
 FIT_SPAN_S = (
@@ -76,5 +82,7 @@ HEALTH_INTERVAL_S = 1.0
 LAG_INTERVAL_S = 0.05  # how often the loop's own delay is measured
 
 assert BATCH_INTERVAL_S > DRAIN_INTERVAL_S
+assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < SILENT_S  # what is left alone is not called hanging
+assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < 4.0  # back within 5 s, a window of judging included
 assert ALARM_N <= ALARM_M
 assert STOP_WITHIN_S < 5.0

@@ -27,6 +27,19 @@ if TYPE_CHECKING:
         async def next_batch(self) -> "FrameBatch": ...
         async def stop(self) -> None: ...
 
+    class BusRecovery(Protocol):
+        """What can be done for a bus that hangs. Called from the bus's own thread only."""
+
+        has_clock_line: bool
+
+        def clocks(self) -> None:
+            """Nine clocks by hand; OSError when they could not be given, its text saying why."""
+            ...
+
+        def reopen(self) -> None:
+            """The next transfer opens the bus anew."""
+            ...
+
     class Model(Protocol):
         """Scores one standardised feature vector, shape (n_features,), float32."""
 

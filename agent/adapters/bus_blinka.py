@@ -19,15 +19,26 @@ def open_bus(settings: "Any", plant: "Any", clock: "Any") -> "BlinkaBus":
 class BlinkaBus:
     """Gives each sensor its device: the shared I2C bus, or SPI with a chip-select pin."""
 
+    has_clock_line = False  # Blinka gives no way to the pins of a bus that it has
+
     def __init__(self, settings: "Any") -> None:
         self._settings = settings
         self._i2c = BlinkaI2c()
+        self._opened: "list[Any]" = [self._i2c]
 
     def device(self, sensor: "Any", chip: "Any", address: "int | None") -> "Any":
         if address is not None:
             return self._i2c
         speed_hz = min(self._settings.speed_hz, chip.speed_hz_max)
-        return BlinkaSpi(sensor.chip_select, chip.spi_mode, speed_hz)
+        self._opened.append(BlinkaSpi(sensor.chip_select, chip.spi_mode, speed_hz))
+        return self._opened[-1]
+
+    def clocks(self) -> None:
+        """Never called: see `has_clock_line`."""
+
+    def reopen(self) -> None:
+        for one in self._opened:
+            one.close()
 
 
 class BlinkaI2c:
@@ -41,6 +52,12 @@ class BlinkaI2c:
 
     def writeto_mem(self, address: int, register: int, buffer: "Any") -> None:
         self._opened().writeto(address, bytes((register, *buffer)))
+
+    def close(self) -> None:
+        """The next transfer opens the bus anew."""
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            bus.deinit()
 
     def _opened(self) -> "Any":
         if self._bus is None:
@@ -65,6 +82,13 @@ class BlinkaSpi:
             bus.write_readinto(write_buffer, read_buffer)
         finally:
             self._pin.value = True
+
+    def close(self) -> None:
+        """The next transfer opens bus and pin anew."""
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            bus.deinit()
+            self._pin.deinit()
 
     def _opened(self) -> "Any":
         if self._bus is None:

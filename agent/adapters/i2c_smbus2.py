@@ -43,7 +43,7 @@ class I2cSmbus2:
                 self._bus = SMBus(self._number)
             self._bus.i2c_rdwr(*messages)
         except OSError as error:
-            self._close()
+            self.reopen()
             raise OSError(error.errno or errno.EIO, self._words(address, error))
 
     def _words(self, address: int, error: "OSError") -> str:
@@ -54,7 +54,7 @@ class I2cSmbus2:
             return f"{place}: nothing answers at 0x{address:02x} (SDA, SCL, supply, address pin?)"
         return f"{place}: {error.strerror or error}"
 
-    def _close(self) -> None:
+    def reopen(self) -> None:
         bus, self._bus = self._bus, None
         if bus is not None:
             bus.close()

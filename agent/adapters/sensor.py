@@ -8,13 +8,24 @@ import asyncio
 import os
 import threading
 
+from agent.core.ladder import (
+    REOPEN,
+    RETRY,
+    RUNNING,
+    WRONG,
+    Ladder,
+    Rules,
+    counted,
+    kind_of_errno,
+)
 from agent.core.mailbox import Mailbox
 from agent.drain import Drainer
 from agent.limits import (
     BATCH_INTERVAL_S,
     BATCHES_QUEUED,
     BUS_PRIORITY,
-    BUS_RETRY_S,
+    ISOLATED_S,
+    STEADY_BATCHES,
 )
 from agent.ports import FrameBatch
 from drivers.device import SensorFault
@@ -23,15 +34,28 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.ports import Clock
+    from agent.ports import BusRecovery, Clock
+
+
+class NoRecovery:
+    """A bus that is as it is: nothing to pulse, nothing to open again."""
+
+    has_clock_line = False
+
+    def clocks(self) -> None:
+        """Never called: there is no line."""
+
+    def reopen(self) -> None:
+        """Nothing was opened."""
 
 
 class BusThread:
     """One bus's thread: drains every sensor on it in turn, each at its own interval."""
 
-    def __init__(self, name: str, clock: "Clock") -> None:
+    def __init__(self, name: str, clock: "Clock", recovery: "BusRecovery | None" = None) -> None:
         self._name = name
         self._clock = clock
+        self._recovery: "BusRecovery" = NoRecovery() if recovery is None else recovery
         self._turns: "list[_Turn]" = []
         self._ending = threading.Event()
         self._failed = False
@@ -39,7 +63,7 @@ class BusThread:
 
     def add(self, drainer: "Drainer") -> "BusSensor":
         """The sensor of a drainer on this bus; before the first `start`."""
-        turn = _Turn(drainer)
+        turn = _Turn(drainer, self._recovery, self._turns)
         self._turns.append(turn)
         return BusSensor(self, drainer, turn)
 
@@ -91,25 +115,64 @@ def _ask_for_priority() -> None:
 
 
 class _Turn:
-    """Where one sensor stands: waiting to be brought up, or running, and when it is due next."""
+    """Where one sensor stands: running, being brought up or recovered, and when it is due next."""
 
-    def __init__(self, drainer: "Drainer") -> None:
+    def __init__(
+        self, drainer: "Drainer", recovery: "BusRecovery", on_this_bus: "list[_Turn]"
+    ) -> None:
         self._drainer = drainer
+        self._recovery = recovery
+        self._on_this_bus = on_this_bus
         self._bring_up: "Iterator[int] | None" = drainer.bring_up()
+        self._ladder = Ladder(Rules(ISOLATED_S, STEADY_BATCHES, recovery.has_clock_line))
+        self._bus_is_due = False  # a rung that treats the bus itself was climbed
+        self._refusal = ""  # why the bus could not be treated
         self._hand_over_ns = 0
+        self.climbed: "dict[int, int]" = {}
         self.due_ns = 0
         self.deliver: "Callable[[FrameBatch | None], None]" = _nowhere
 
+    @property
+    def runs(self) -> bool:
+        return self._ladder.rung == RUNNING and self._bring_up is None
+
     def step(self, now_ns: int) -> None:
         try:
+            if self._bus_is_due:
+                self._bus_is_due = False
+                self._treat_bus()
             if self._bring_up is not None:
                 self._go_on_bringing_up(now_ns)
             else:
                 self._drain(now_ns)
-        except (OSError, SensorFault) as error:
-            self.deliver(self._drainer.fault(str(error)))
+        except OSError as error:
+            self._hand_over()  # read before the bus failed
+            self._climb(kind_of_errno(error.errno), error)
+        except SensorFault as error:
+            self._climb(WRONG, error)
+
+    def _climb(self, kind: str, error: Exception) -> None:
+        """One rung up: told, counted, and due when the ladder says so."""
+        self._ladder = ladder = self._ladder.failed(kind)
+        self.climbed[ladder.rung] = self.climbed.get(ladder.rung, 0) + 1
+        words = f"{error} ({ladder.words()}{self._refusal})"
+        fault = self._drainer.fault(words)
+        self.deliver(fault)
+        if self._bring_up is not None or ladder.rung != RETRY:
             self._bring_up = self._drainer.bring_up()
-            self.due_ns = now_ns + int(BUS_RETRY_S * 1e9)
+        self._bus_is_due = ladder.clocks or ladder.rung >= REOPEN
+        self.due_ns = fault.mono_ns + int(ladder.delay_s * 1e9)
+
+    def _treat_bus(self) -> None:
+        """Nine clocks where they may help, then the bus is opened anew."""
+        self._refusal = ""
+        others_run = any(turn.runs for turn in self._on_this_bus)
+        if self._ladder.clocks and not others_run:  # a bus on which one chip answers does not hang
+            try:
+                self._recovery.clocks()
+            except OSError as error:
+                self._refusal = f"; nine clocks were not possible: {error.strerror}"
+        self._recovery.reopen()
 
     def _go_on_bringing_up(self, now_ns: int) -> None:
         assert self._bring_up is not None
@@ -122,10 +185,16 @@ class _Turn:
     def _drain(self, now_ns: int) -> None:
         self._drainer.drain()
         if now_ns >= self._hand_over_ns:
-            self.deliver(self._drainer.batch())
+            self._hand_over()
             self._hand_over_ns = now_ns + int(BATCH_INTERVAL_S * 1e9)
         interval_ns = int(self._drainer.interval_s * 1e9)
         self.due_ns = max(self.due_ns + interval_ns, now_ns)
+
+    def _hand_over(self) -> None:
+        batch = self._drainer.batch()
+        if batch.frames:
+            self._ladder = self._ladder.worked()
+        self.deliver(batch)
 
     def break_off(self) -> None:
         """The thread ends on an error: the reader is told; the chip is to be brought up anew."""
@@ -154,6 +223,10 @@ class BusSensor:
         self._bus = bus
         self._turn = turn
         self.mailbox = Mailbox(BATCHES_QUEUED)
+
+    def recoveries(self) -> "dict[str, int]":
+        """How often each rung of the recovery ladder was climbed so far, by its words."""
+        return counted(dict(self._turn.climbed))  # the bus's thread goes on counting
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()

@@ -40,13 +40,24 @@ def open_bus(settings: "Any", plant: "Any", clock: "Any") -> "SpiBus":
 class SpiBus:
     """Gives each sensor the device of its chip select."""
 
+    has_clock_line = False  # its clock holds no chip in the middle of a byte: select ends that
+
     def __init__(self, settings: "Any") -> None:
         self._settings = settings
+        self._devices: "list[SpiLinux]" = []
 
     def device(self, sensor: "Any", chip: "Any", address: "int | None") -> "SpiLinux":
         speed_hz = min(self._settings.speed_hz, chip.speed_hz_max)
         path = f"/dev/spidev{self._settings.number}.{sensor.chip_select}"
-        return SpiLinux(path, chip.spi_mode, speed_hz)
+        self._devices.append(SpiLinux(path, chip.spi_mode, speed_hz))
+        return self._devices[-1]
+
+    def clocks(self) -> None:
+        """Never called: see `has_clock_line`."""
+
+    def reopen(self) -> None:
+        for device in self._devices:
+            device.close()
 
 
 class SpiLinux:

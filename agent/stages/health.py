@@ -13,7 +13,8 @@ LAGS_KEPT = 20_000  # about a quarter of an hour, for the 99th percentile
 
 
 class Health:
-    """`drops`: gives {queue: items dropped so far}; `frames`: (taken, lost) of all sensors."""
+    """`drops`: gives {queue: items dropped so far}; `frames`: (taken, lost) of all sensors;
+    `recoveries`: {sensor: {step of its recovery ladder: times}}."""
 
     def __init__(
         self,
@@ -21,11 +22,13 @@ class Health:
         bulletin: "Bulletin",
         drops: "Callable[[], dict[str, int]]",
         frames: "Callable[[], tuple[int, int]]",
+        recoveries: "Callable[[], dict[str, dict[str, int]]]",
     ) -> None:
         self._clock = clock
         self._bulletin = bulletin
         self._drops = drops
         self._frames = frames
+        self._recoveries = recoveries
         self._lags_ms: "list[float]" = []
 
     async def run(self) -> None:
@@ -58,5 +61,6 @@ class Health:
                 "dropped": sum(drops.values()),
                 "samples": samples,
                 "lost_samples": lost,
+                "recoveries": self._recoveries(),
             },
         )
