@@ -1,4 +1,4 @@
-"""What this sensor, on this machine, in this stretch cannot see: codes, each with a sentence for people.
+"""What this sensor, on this machine, cannot see in this stretch: codes, each with a sentence.
 
 Not finding a fault means something only where one could have been seen.
 """
@@ -48,7 +48,9 @@ CODES = (
     MOUNTING,
 )
 
-EARLY_BEARING_HZ = 2000.0  # housings ring above it when a race begins to pit; an ADXL345 ends at 1600
+EARLY_BEARING_HZ = (
+    2000.0  # housings ring above it when a race begins to pit; an ADXL345 ends at 1600
+)
 CAVITATION_HZ = 1000.0
 MOUNTING_HZ = 5000.0  # a magnet or adhesive holds to about here, a stud further (ISO 5348)
 LOWEST_HZ = 2.0

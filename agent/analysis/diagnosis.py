@@ -1,12 +1,12 @@
 """Rules that turn evidence into named findings. Pure; silence is better than a wrong name.
 
-With a baseline a rule asks what has grown. Without one only clear-cut patterns speak, at levels that
-no machine keeps for long, and with less confidence. A line that cannot be told from the mains or
-from its neighbour decides nothing.
+With a baseline a rule asks what has grown. Without one only clear-cut patterns speak, at levels
+that no machine keeps for long, and with less confidence. A line that cannot be told from the mains
+or from its neighbour decides nothing.
 
 Confidence is a product of factors between 0 and 1, each a reason to doubt:
   ceiling   what else looks like this to this kind of sensor (phase, say, is not measured)
-  growth    0.5 where the rule begins to speak, 1 at twice that; 0.6 for a pattern without a baseline
+  growth    0.5 where the rule begins to speak, 1 at twice that; 0.6 without a baseline
   pattern   0.6 where the pattern is just there, 1 where it is plain
   speed     the confidence in the shaft's speed, for all that is read in orders
 Rivals explain the same lines: the strongest keeps its confidence, the others lose half of theirs.
@@ -16,7 +16,8 @@ import math
 
 import numpy as np
 
-from agent.analysis.evidence import comparable, shaft_hz_of
+from agent.analysis.evidence import shaft_hz_of
+from agent.analysis.healthy import comparable
 from agent.analysis.lines import STANDS_OUT
 from agent.analysis.orders import ORDERS, place_of
 
@@ -153,7 +154,7 @@ def _unbalance(seen: "Seen") -> "Finding | None":
 
 
 def _misalignment(seen: "Seen") -> "Finding | None":
-    """1x or 2x along the shaft (angular), or 2x radial (parallel). Ceiling 0.85: a bent shaft too."""
+    """1x or 2x along the shaft (angular), or 2x radial (parallel). Ceiling 0.85: a bent shaft."""
     candidates = [_axial_misalignment(seen, order) for order in (1.0, 2.0)]
     candidates.append(_parallel_misalignment(seen))
     found = [one for one in candidates if one is not None]
@@ -259,7 +260,7 @@ def _cavitation(seen: "Seen", bearing: "Any") -> "Finding | None":
 
 
 def _overheating(seen: "Seen") -> "Finding | None":
-    """A housing that is hot and still getting hotter; with vibration or without it. Ceiling 0.85."""
+    """A housing that is hot and still getting hotter, shaking more or not. Ceiling 0.85."""
     degc, rate = seen.now.heat
     if degc is None or rate is None or rate < RISING_DEGC_MIN:
         return None

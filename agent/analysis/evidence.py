@@ -53,8 +53,8 @@ if TYPE_CHECKING:
         `order_mm_s`, `order_above`: (axes, 20) at orders.ORDERS, velocity and peak over noise in
         power; zeros without a speed. `order_clear`: (20,) seen and apart from all else.
         `mains_mm_s`, `mains_above`: (axes, 2) at once and twice the mains; `mains_clear`: (2,).
-        `vane_mm_s`: (axes,), NaN where vanes or speed are not known. `velocity_mm_s`: (axes,) in the
-        ISO band. `noise_g`: (axes, BANDS) between the lines, in log bands from NOISE_FROM_HZ to
+        `vane_mm_s`: (axes,), NaN where vanes or speed are not known. `velocity_mm_s`: (axes,) in
+        the ISO band. `noise_g`: (axes, BANDS) between the lines, in log bands from NOISE_FROM_HZ to
         `top_hz`. `low_noise_g2_hz`: (axes,) density of the noise about 10 Hz. `bursts`: (axes,)
         kurtosis of the differences, 3 for even noise.
         """
@@ -110,8 +110,6 @@ MAINS_HZ = 60.0  # Mexico; 50 elsewhere
 NOISE_BANDS = 6
 NOISE_FROM_HZ = 200.0  # above most shaft orders
 LOW_NOISE_HZ = (6.0, 14.0)
-ARRAYS = tuple(name for name in Evidence._fields[4:-1])
-SAME_SPEED = 0.05  # beyond it resonances make orders another matter
 
 
 def gather(
@@ -151,73 +149,6 @@ def shaft_hz_of(evidence: "Evidence") -> "float | None":
     return speed.hz if speed.hz is not None and speed.confidence >= USABLE else None
 
 
-def comparable(evidence: "Evidence", healthy: "Evidence | None") -> bool:
-    """Whether this baseline speaks for this stretch: the same axes and rate, the same speed."""
-    if healthy is None or healthy.order_mm_s.shape != evidence.order_mm_s.shape:
-        return False
-    if abs(healthy.rate_hz / evidence.rate_hz - 1) > SAME_SPEED:
-        return False
-    now, then = shaft_hz_of(evidence), shaft_hz_of(healthy)
-    if now is None or then is None:
-        return now is then
-    return abs(now / then - 1) <= SAME_SPEED
-
-
-def typical(seen: "list[Evidence]") -> "Evidence":
-    """What a healthy machine shows: the middle of several stretches of it, of equal axes and rate.
-
-    ValueError for none. A line counts as clear when it was in most of them.
-    """
-    if not seen:
-        raise ValueError("evidence: none to take the middle of (expected one or more)")
-    held = [one for one in seen if one.order_mm_s.shape == seen[-1].order_mm_s.shape]
-    known = [one for one in held if shaft_hz_of(one) is not None]
-    held = known or held
-    ordered = sorted(held, key=lambda one: one.speed.hz or 0.0)
-    middle = ordered[len(ordered) // 2]
-    arrays = {
-        name: np.median(np.stack([getattr(one, name) for one in held]).astype(np.float64), axis=0)
-        for name in ARRAYS
-    }
-    for name in ("order_clear", "mains_clear"):
-        arrays[name] = arrays[name] >= 0.5
-    return middle._replace(**arrays)
-
-
-def to_facts(evidence: "Evidence") -> "dict[str, Any]":
-    """As JSON keeps it; `from_facts` reads it back. Not-a-number becomes null."""
-    facts: "dict[str, Any]" = {
-        name: np.where(np.isnan(value), None, value).tolist()
-        if value.dtype != bool
-        else value.tolist()
-        for name, value in ((name, getattr(evidence, name)) for name in ARRAYS)
-    }
-    facts["speed"], facts["heat"] = list(evidence.speed), list(evidence.heat)
-    for name in ("rate_hz", "seconds", "top_hz"):
-        facts[name] = float(getattr(evidence, name))
-    return facts
-
-
-def from_facts(facts: "Any") -> "Evidence":
-    """Evidence as it was kept; ValueError for anything that is not that."""
-    try:
-        arrays = {name: np.array(facts[name], dtype=np.float64) for name in ARRAYS}
-        for name in ("order_clear", "mains_clear"):
-            arrays[name] = arrays[name].astype(bool)
-        found = Evidence(
-            speed=Speed(*facts["speed"]),
-            heat=Heat(*facts["heat"]),
-            **{name: float(facts[name]) for name in ("rate_hz", "seconds", "top_hz")},
-            **arrays,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"evidence: not as it was kept ({error!r})")
-    axes = found.velocity_mm_s.shape[0] if found.velocity_mm_s.ndim == 1 else 0
-    if found.order_mm_s.shape != (axes, len(ORDERS)) or found.noise_g.shape != (axes, NOISE_BANDS):
-        raise ValueError(f"evidence: not as it was kept (orders of {found.order_mm_s.shape})")
-    return found
-
-
 def _orders(
     lines: "Lines", shaft_hz: "float | None", mains_hz: float, axes: int
 ) -> "tuple[Floats, Floats, Flags]":
@@ -237,7 +168,9 @@ def _mains(
     clear = np.zeros(2, dtype=bool)
     for place, hz in enumerate(mains_lines_hz(mains_hz, lines.rate_hz)[:2]):
         line = line_near(lines, hz, lines.step_hz)
-        if line is None or hz < mains_hz:  # folded: its amplitude is the filter's, not the machine's
+        if (
+            line is None or hz < mains_hz
+        ):  # folded: its amplitude is the filter's, not the machine's
             continue
         mm_s[:, place], above[:, place] = line.mm_s, line.above
         if shaft_hz is not None:

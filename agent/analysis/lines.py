@@ -1,4 +1,4 @@
-"""Lines in the spectra of one stretch: how strong, how far above the noise, which can be told apart.
+"""Lines in the spectra of one stretch: how strong, how far above the noise, which are apart.
 
 A line is the main lobe that a Hann window makes of a tone: five bins, whose power is the tone's to
 0.05 % wherever between two bins it lies, less the noise beneath them. So two tones are two lines

@@ -1,10 +1,10 @@
 """Shaft speed from the lines in a spectrum, with a confidence; and the lines at its multiples.
 
 A speed that was given is refined within the slip of an induction motor. One that was not is looked
-for as a family of harmonics, and believed only where the mains turns an induction motor: a bearing's
-defect makes families just as clear, mostly elsewhere. Behind an inverter or a belt the speed must be
-given: wrong is worse than unknown. The mains and its multiples (also where they fold at half the
-rate) are never the shaft.
+for as a family of harmonics, and believed only where the mains turns an induction motor: the
+defect of a bearing makes families just as clear, mostly elsewhere. Behind an inverter or a belt the
+speed must be given: wrong is worse than unknown. The mains and its multiples (also where they fold
+at half the rate) are never the shaft.
 """
 
 import numpy as np
@@ -69,8 +69,8 @@ PEAKS_MAX = 30
 def find_speed(lines: "Lines", given_hz: "float | None", mains_hz: float) -> "Speed":
     """The shaft's speed; `given_hz` is what is known of it, or None.
 
-    Confidence: 0.95 for a given speed with two or more lines found within 3 %, 0.8 with one, 0.5 with
-    none. Without one: 0.74 with three of the first six harmonics to 0.9 with five.
+    Confidence: 0.95 for a given speed with two or more lines found within 3 %, 0.8 with one, 0.5
+    with none. Without one: 0.74 with three of the first six harmonics to 0.9 with five.
     """
     decades = _decades(lines, mains_hz)
     if given_hz is not None:
@@ -94,7 +94,9 @@ def order_lines(lines: "Lines", shaft_hz: float, mains_hz: float) -> "OrderLines
         if line is None:
             continue
         mm_s[:, place], g[:, place], above[:, place] = line.mm_s, line.g, line.above
-        clear[place] = 0.5 * shaft_hz >= apart_hz and all(abs(hz - one) >= apart_hz for one in mains)
+        clear[place] = 0.5 * shaft_hz >= apart_hz and all(
+            abs(hz - one) >= apart_hz for one in mains
+        )
     return OrderLines(mm_s, g, above, clear)
 
 

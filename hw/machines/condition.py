@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Condition = namedtuple(
-    "Condition", ("bearing_defect", "unbalance", "misalignment", "cavitation", "heat")
+    "Condition",
+    (
+        "bearing_defect",
+        "unbalance",
+        "misalignment",
+        "cavitation",
+        "heat",
+        "looseness",
+        "electrical",
+    ),
+    defaults=(0.0, 0.0),
 )
 HEALTHY = Condition(0.0, 0.0, 0.0, 0.0, 0.0)
 STEP_S = 0.1  # a condition is looked up this often; within a step it is constant

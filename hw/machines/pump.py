@@ -1,8 +1,9 @@
 """A centrifugal pump coupled to its motor, as an accelerometer on the bearing housing feels it.
 
 Shaft orders, blade passing, hum, flow noise, and what goes wrong: unbalance at 1x, misalignment at
-2x and axially, cavitation as broad noise, a bearing defect as bursts, heat. Gravity is on z. The
-same time always gives the same value, however it is asked for.
+2x and axially, looseness as half orders and harmonics, an uneven field at twice the line frequency,
+cavitation as broad noise, a bearing defect as bursts, heat. Gravity is on z. The same time always
+gives the same value, however it is asked for.
 """
 
 import numpy as np
@@ -37,6 +38,8 @@ FLOW_G = 0.022  # RMS, 60 to 3500 Hz
 UNBALANCED_MM_S = 5.0
 MISALIGNED_MM_S = 4.0
 CAVITATION_G = 0.5
+LOOSE_MM_S = 3.0
+RATTLE_ORDERS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0)
 BURST_G = 3.0
 AMBIENT_DEGC = 27.0
 RUNNING_DEGC = 44.0
@@ -69,7 +72,7 @@ class Pump:
     def acceleration_g(self, t_s: "Floats") -> "Floats":
         """Acceleration at times `t_s` (n,), shape (n, 3): horizontal, axial, vertical with 1 g."""
         wrong = over_time(self._condition, t_s)
-        hum = self._motor.at(t_s)
+        hum = self._motor.at(t_s, wrong.electrical)
         bursts = BURST_G * np.square(wrong.bearing_defect) * self._burst(t_s, wrong)
         rough_g = self._flow_g + CAVITATION_G * np.asarray(wrong.cavitation)
         columns = []
@@ -103,6 +106,16 @@ class Pump:
             + second * np.sin(2 * turn + self._phase[1] + phase)
             + self._blade_g * flow * np.sin(BLADES * turn + self._phase[2] + phase)
         )
+        if np.any(wrong.looseness):
+            total = total + np.asarray(wrong.looseness) * self._rattle(turn, phase)
+        return total
+
+    def _rattle(self, turn: "Floats", phase: float) -> "Floats":
+        """What a loose foot adds: half orders and harmonics, each weaker than the one below."""
+        total: Floats = np.zeros_like(turn)
+        for order in RATTLE_ORDERS:
+            level = LOOSE_MM_S / np.sqrt(order) * self._g_per_mm_s(order)
+            total += level * np.sin(order * turn + 1.7 * order + phase)
         return total
 
     def _g_per_mm_s(self, order: float) -> float:
