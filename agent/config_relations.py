@@ -67,7 +67,7 @@ def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...
     if share > WIRE_SHARE_MAX:
         return (
             f"{path}.rate_hz: {sensor.rate_hz} is not a rate that this bus carries"
-            f" ({_arithmetic(sensor, bus)} is {100 * share:.0f} % of its time, at most"
+            f" ({_arithmetic(sensor, bus)} is {100 * share:.1f} % of its time, at most"
             f" {100 * WIRE_SHARE_MAX:.0f} %: lower the rate, raise speed_hz, or SPI)"
         ), ()
     if BUS_KINDS[bus.kind]:

@@ -14,6 +14,7 @@ from collections import namedtuple
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol
 
     class Registers(Protocol):
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         write_wires: str
 
         def read(self, register: int) -> int: ...
+        def read_into(self, register: int, buffer: Any, size: int) -> None: ...
+        def reader(self, register: int, size: int) -> tuple[Callable[[], None], Any]: ...
         def write(self, register: int, value: int) -> None: ...
 
 
@@ -36,9 +39,9 @@ Channel = namedtuple(
     "Channel", ("name", "unit", "offset", "size", "order", "shift", "bits", "scale", "bias")
 )
 
-# Bits of a frame that must hold `value` under `mask` at byte `offset`; if not, the frame is
-# reported with NE 107 `status` and `reason`.
-Check = namedtuple("Check", ("offset", "mask", "value", "status", "reason"))
+# Byte `offset` of a frame, under `mask`, must be one of `values`: a constant, or sign bits that
+# repeat one another. If not, the frame is reported with NE 107 `status` and `reason`.
+Check = namedtuple("Check", ("offset", "mask", "values", "status", "reason"))
 
 # A raw frame: `frame_bytes` long, its channels and its checks. Pure facts, so that numpy decodes a
 # block at once on a Linux board and `decode_frame` does the same on MicroPython.
@@ -47,6 +50,11 @@ Layout = namedtuple("Layout", ("frame_bytes", "channels", "checks"))
 # What one drain brought: frames now in the caller's buffer, frames the chip held when asked, and
 # whether the chip had to throw frames away before.
 Drained = namedtuple("Drained", ("frames", "level", "overrun"))
+
+
+def drained_whole(most: int) -> "tuple[Drained, ...]":
+    """What a drain of 0 to `most` frames without loss gives, made once: they are never changed."""
+    return tuple(Drained(level, level, False) for level in range(most + 1))
 
 
 class SensorFault(Exception):
@@ -118,15 +126,28 @@ class I2cRegisters:
     read_wires = "SDA, SCL, the supply and the address pin"
     write_wires = "SDA, SCL and their pull-ups"
 
-    def __init__(self, chip: str, bus: "Any", address: int) -> None:
+    def __init__(self, chip: str, bus: "Any", address: int, many_bit: int = 0) -> None:
         self.chip = chip
         self._bus = bus
         self._address = address
+        self._many_bit = many_bit
         self._one = bytearray(1)
 
     def read(self, register: int) -> int:
         self._bus.readfrom_mem_into(self._address, register, self._one)
         return self._one[0]
+
+    def read_into(self, register: int, buffer: "Any", size: int) -> None:
+        """One burst from `register` on fills the first `size` bytes of `buffer`."""
+        self._bus.readfrom_mem_into(
+            self._address, self._many_bit | register, memoryview(buffer)[:size]
+        )
+
+    def reader(self, register: int, size: int) -> "tuple[Callable[[], None], Any]":
+        """(read, view): each call of `read` puts `size` bytes from `register` on into `view`."""
+        bus, address, first = self._bus, self._address, self._many_bit | register
+        view = memoryview(bytearray(size))
+        return lambda: bus.readfrom_mem_into(address, first, view), view
 
     def write(self, register: int, value: int) -> None:
         self._one[0] = value
@@ -134,43 +155,71 @@ class I2cRegisters:
 
 
 class SpiRegisters:
-    """8-bit registers over SPI, the first byte holding `read_bit` and the register's number."""
+    """8-bit registers over SPI, the first byte being `read_code` or `write_code` of the register.
+
+    `many_bit`: what the first byte of a burst needs besides; `longest`: bytes of the longest burst.
+    """
 
     read_wires = "MISO, CS and the supply"
     write_wires = "MOSI, SCK and the bus speed"
 
-    def __init__(self, chip: str, bus: "Any", read_bit: int) -> None:
+    def __init__(
+        self, chip: str, bus: "Any", read_bit: int, many_bit: int = 0, longest: int = 1
+    ) -> None:
         self.chip = chip
         self._bus = bus
         self._read_bit = read_bit
+        self._many_bit = many_bit
         self._out = bytearray(2)
         self._in = bytearray(2)
+        self._sent = memoryview(bytearray(1 + longest))
+        self._received = memoryview(bytearray(1 + longest))
+
+    def read_code(self, register: int) -> int:
+        return self._read_bit | register
+
+    def write_code(self, register: int) -> int:
+        return register
 
     def read(self, register: int) -> int:
-        self._transfer(self._read_bit | register, 0)
+        self._out[0] = self.read_code(register)
+        self._out[1] = 0
+        self._bus.write_readinto(self._out, self._in)
         return self._in[1]
 
-    def write(self, register: int, value: int) -> None:
-        self._transfer(register, value)
+    def read_into(self, register: int, buffer: "Any", size: int) -> None:
+        """One burst from `register` on fills the first `size` bytes of `buffer`."""
+        self._sent[0] = self.read_code(register) | self._many_bit
+        received = self._received[: 1 + size]
+        self._bus.write_readinto(self._sent[: 1 + size], received)
+        buffer[:size] = received[1:]
 
-    def _transfer(self, first: int, second: int) -> None:
-        self._out[0] = first
-        self._out[1] = second
+    def reader(self, register: int, size: int) -> "tuple[Callable[[], None], Any]":
+        """(read, view): each call of `read` puts `size` bytes from `register` on into `view`."""
+        bus, sent, received = self._bus, bytearray(1 + size), memoryview(bytearray(1 + size))
+        sent[0] = self.read_code(register) | (self._many_bit if size > 1 else 0)
+        return lambda: bus.write_readinto(sent, received), received[1:]
+
+    def write(self, register: int, value: int) -> None:
+        self._out[0] = self.write_code(register)
+        self._out[1] = value
         self._bus.write_readinto(self._out, self._in)
 
 
-def repeat(bus: "Any", command: "Any", buffer: "Any", count: int) -> None:
-    """`count` transfers of `command`, each chip-selected, results back to back in `buffer`.
-
-    In one call of the system where the bus can, else one by one.
+def repeater(bus: "Any") -> "Any":
+    """`repeat(command, buffer, count)`: `count` transfers of `command`, each chip-selected, results
+    back to back in `buffer`, a memoryview. In one call of the system where the bus can.
     """
     batched = getattr(bus, "write_readinto_repeated", None)
     if batched is not None:
-        batched(command, buffer, count)
-        return
-    size = len(command)
-    for place in range(count):
-        bus.write_readinto(command, buffer[place * size : (place + 1) * size])
+        return batched
+
+    def one_by_one(command: "Any", buffer: "Any", count: int) -> None:
+        size = len(command)
+        for place in range(count):
+            bus.write_readinto(command, buffer[place * size : (place + 1) * size])
+
+    return one_by_one
 
 
 def decode_frame(raw: "Any", layout: "Layout") -> "list[float]":
@@ -184,7 +233,7 @@ def decode_frame(raw: "Any", layout: "Layout") -> "list[float]":
 def broken_check(raw: "Any", layout: "Layout") -> "Check | None":
     """The first check that a frame fails, or None."""
     for check in layout.checks:
-        if raw[check.offset] & check.mask != check.value:
+        if raw[check.offset] & check.mask not in check.values:
             found: Check = check
             return found
     return None

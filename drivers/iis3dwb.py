@@ -5,40 +5,33 @@ and three 16-bit values; reading on from FIFO_DATA_OUT_TAG wraps to it, so the w
 transfer of 7 bytes a frame. The tag names the sensor: 0x02 is the accelerometer.
 """
 
-from drivers.device import (
-    Channel,
-    Check,
-    Drained,
-    Field,
-    Layout,
-    SensorFault,
-    SpiRegisters,
-    expect_id,
-    put,
-    still_set,
-)
+from drivers.accelerometer import Accelerometer, SelfTest
+from drivers.device import Channel, Check, Drained, Field, Layout
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_WHO_AM_I = 0x0F
-_EXPECTED_ID = 0x7B
-_FIFO_STATUS1, _FIFO_STATUS2 = 0x3A, 0x3B
+    from drivers.accelerometer import Settings
+
+_FIFO_STATUS1 = 0x3A  # and FIFO_STATUS2 behind it
 _OVERRUN = 0x40
 _TAG = 0x78
-_ACCELEROMETER = 0x02 << 3
-_SPI_READ = 0x80
+_TAGS = (0x11, 0x12, 0x14, 0x17)  # sensor 0x02, counter 0 to 3, even parity (Table 87)
 _WORDS = 512
 _FRAME_BYTES = 7
 _G_PER_COUNT = 0.000488  # ±16 g (Table 3)
 
 _CTRL1_XL = Field("ctrl1_xl", 0x10, 0, 8)
 _CTRL3_C = Field("ctrl3_c", 0x12, 0, 8)
+_CTRL5_C = Field("ctrl5_c", 0x14, 0, 8)
 _FIFO_CTRL3 = Field("fifo_ctrl3", 0x09, 0, 8)
 _FIFO_CTRL4 = Field("fifo_ctrl4", 0x0A, 0, 8)
 _ON_16_G = 5 << 5 | 1 << 2
+_ON_4_G = 5 << 5 | 2 << 2
+_FORCE = 0x01  # ST_XL 01: positive
+_FORCED_G = (0.8, 3.2)
 _RESET = 0x01
 _BLOCK_UPDATE_INCREMENT = 0x40 | 0x04
 _EVERY_SAMPLE = 0x0A
@@ -49,11 +42,10 @@ def _axis(name: str, offset: int) -> "Channel":
     return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0)
 
 
-class Iis3dwb:
+class Iis3dwb(Accelerometer):
     """`bus`: an SPI device. `rate_hz`: 26667, the only one."""
 
     CHIP = "iis3dwb"
-    MEASURES = "vibration"
     RATES_HZ = (26667,)
     ADDRESSES = ()
     RANGE_G = 16.0
@@ -64,66 +56,57 @@ class Iis3dwb:
     layout = Layout(
         _FRAME_BYTES,
         (_axis("x", 1), _axis("y", 3), _axis("z", 5)),
-        (Check(0, 0xF8, _ACCELEROMETER, "check", "a FIFO tag is not the accelerometer's"),),
+        (
+            Check(
+                0, 0xFF, _TAGS, "check", "a FIFO tag is not the accelerometer's: check MISO and SCK"
+            ),
+        ),
     )
     fifo_frames = _WORDS
 
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        if rate_hz not in self.RATES_HZ or address is not None:
-            raise ValueError(f"rate_hz: {rate_hz} at {address} is not 26667 on SPI")
-        self.rate_hz = rate_hz
-        self._bus = bus
-        self._registers = SpiRegisters(self.CHIP, bus, _SPI_READ)
-        self._command = bytearray(1 + _WORDS * _FRAME_BYTES)
-        self._command[0] = _SPI_READ | _TAG
-        self._answer = bytearray(1 + _WORDS * _FRAME_BYTES)
-        self._status = bytearray((_SPI_READ | _FIFO_STATUS1, 0, 0))
-        self._levels = bytearray(3)
+    IDS = ((0x0F, 0x7B),)
+    BURST_BYTES = _WORDS * _FRAME_BYTES
+    START_MS = 10  # turn-on time (Table 3)
+    # Procedure of AN5444: ±4 g, positive force, 100 ms until it has settled; 800 to 3200 mg.
+    SELF_TEST = SelfTest(
+        ((_CTRL1_XL, _ON_4_G),),
+        ((_CTRL5_C, _FORCE),),
+        100,
+        1 / 4,
+        (_FORCED_G, _FORCED_G, _FORCED_G),
+    )
 
-    def identify(self) -> None:
-        """SensorFault when something else, or nothing, answers."""
-        expect_id(self._registers, _WHO_AM_I, (_EXPECTED_ID,))
+    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
+        super().__init__(bus, rate_hz, address)
+        self._read_levels, self._levels = self._registers.reader(_FIFO_STATUS1, 2)
+
+    def settings(self) -> "Settings":
+        return (
+            (_CTRL3_C, _BLOCK_UPDATE_INCREMENT),
+            (_CTRL5_C, 0),
+            (_FIFO_CTRL4, _BYPASS),
+            (_FIFO_CTRL3, _EVERY_SAMPLE),
+            (_CTRL1_XL, _ON_16_G),
+            (_FIFO_CTRL4, _CONTINUOUS),
+        )
+
+    def standby(self) -> "tuple[Field, int]":
+        return _CTRL1_XL, 0
 
     def start(self) -> "Iterator[int]":
         """Resets, configures, begins to measure; yields milliseconds to wait."""
         self._registers.write(_CTRL3_C.register, _RESET)
         yield 1  # the reset takes 50 us
-        for field, value in (
-            (_CTRL3_C, _BLOCK_UPDATE_INCREMENT),
-            (_FIFO_CTRL4, _BYPASS),
-            (_FIFO_CTRL3, _EVERY_SAMPLE),
-            (_CTRL1_XL, _ON_16_G),
-            (_FIFO_CTRL4, _CONTINUOUS),
-        ):
-            put(self._registers, field, value)
-        yield 10  # turn-on time (Table 3)
+        yield from super().start()
 
     def drain_into(self, buffer: "Any") -> "Drained":
         """Moves the words held, oldest first, into `buffer`, by one burst."""
-        self._bus.write_readinto(self._status, self._levels)
-        level = (self._levels[2] & 0x03) << 8 | self._levels[1]
-        overrun = bool(self._levels[2] & _OVERRUN)
-        size = level * _FRAME_BYTES
-        if level > _WORDS:
-            raise SensorFault(
-                self.CHIP,
-                f"at most {_WORDS} words in the FIFO",
-                f"{level}",
-                self._registers.read_wires,
-            )
-        if size:
-            command, answer = memoryview(self._command), memoryview(self._answer)
-            self._bus.write_readinto(command[: 1 + size], answer[: 1 + size])
-            buffer[:size] = answer[1 : 1 + size]
-        return Drained(level, level, overrun)
-
-    def verify(self) -> None:
-        """SensorFault when the chip is no longer set as it was."""
-        still_set(self._registers, ((_FIFO_CTRL4, _CONTINUOUS), (_CTRL1_XL, _ON_16_G)))
-
-    def stop(self) -> None:
-        """Back to power-down."""
-        put(self._registers, _CTRL1_XL, 0)
+        self._read_levels()
+        low, high = self._levels
+        level = self._level_checked((high & 0x03) << 8 | low, _WORDS)
+        if level:
+            self._registers.read_into(_TAG, buffer, level * _FRAME_BYTES)
+        return Drained(level, level, bool(high & _OVERRUN))
 
 
 DRIVER = Iis3dwb

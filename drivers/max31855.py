@@ -36,12 +36,12 @@ class Max31855:
             Channel("cold", "degc", 0, 4, "big", 4, 12, 0.0625, 0),
         ),
         (
-            Check(1, 0x02, 0, "check", "a bit that is always 0 reads 1: check MISO and CS"),
-            Check(3, 0x08, 0, "check", "a bit that is always 0 reads 1: check MISO and CS"),
-            Check(3, 0x01, 0, "failure", "thermocouple open: check its two wires"),
-            Check(3, 0x02, 0, "failure", "thermocouple shorted to ground: check its insulation"),
-            Check(3, 0x04, 0, "failure", "thermocouple shorted to the supply: check its wires"),
-            Check(1, 0x01, 0, "failure", "thermocouple fault without a cause"),
+            Check(1, 0x02, (0,), "check", "a bit that is always 0 reads 1: check MISO and CS"),
+            Check(3, 0x08, (0,), "check", "a bit that is always 0 reads 1: check MISO and CS"),
+            Check(3, 0x01, (0,), "failure", "thermocouple open: check its two wires"),
+            Check(3, 0x02, (0,), "failure", "thermocouple shorted to ground: check its insulation"),
+            Check(3, 0x04, (0,), "failure", "thermocouple shorted to the supply: check its wires"),
+            Check(1, 0x01, (0,), "failure", "thermocouple fault without a cause"),
         ),
     )
     fifo_frames = 1

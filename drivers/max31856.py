@@ -41,8 +41,8 @@ _MASK_NONE = 0x00
 class _WriteBitRegisters(SpiRegisters):
     """SPI as this chip has it: bit 7 set to write."""
 
-    def write(self, register: int, value: int) -> None:
-        super().write(_SPI_WRITE | register, value)
+    def write_code(self, register: int) -> int:
+        return _SPI_WRITE | register
 
 
 class Max31856:
@@ -64,12 +64,12 @@ class Max31856:
             Channel("cold", "degc", 1, 2, "big", 2, 14, 2**-6, 0),
         ),
         (
-            Check(2, 0x03, 0, "check", "bits that are always 0 read 1: check MISO and CS"),
-            Check(5, 0x1F, 0, "check", "bits that are always 0 read 1: check MISO and CS"),
-            Check(6, 0x01, 0, "failure", "thermocouple open: check its two wires"),
-            Check(6, 0x02, 0, "failure", "over or under voltage: check for a live part"),
-            Check(6, 0x40, 0, "out_of_spec", "hot junction outside the thermocouple's range"),
-            Check(6, 0x80, 0, "out_of_spec", "cold junction outside -55 to 125 degC"),
+            Check(2, 0x03, (0,), "check", "bits that are always 0 read 1: check MISO and CS"),
+            Check(5, 0x1F, (0,), "check", "bits that are always 0 read 1: check MISO and CS"),
+            Check(6, 0x01, (0,), "failure", "thermocouple open: check its two wires"),
+            Check(6, 0x02, (0,), "failure", "over or under voltage: check for a live part"),
+            Check(6, 0x40, (0,), "out_of_spec", "hot junction outside the thermocouple's range"),
+            Check(6, 0x80, (0,), "out_of_spec", "cold junction outside -55 to 125 degC"),
         ),
     )
     fifo_frames = 1

@@ -54,8 +54,10 @@ class Mcp9600:
             Channel("cold", "degc", 2, 2, "big", 0, 16, 0.0625, 0),
         ),
         (
-            Check(4, 0x20, 0, "failure", "thermocouple shorted: check its insulation"),
-            Check(4, 0x10, 0, "failure", "thermocouple open or out of range: check its two wires"),
+            Check(4, 0x20, (0,), "failure", "thermocouple shorted: check its insulation"),
+            Check(
+                4, 0x10, (0,), "failure", "thermocouple open or out of range: check its two wires"
+            ),
         ),
     )
     fifo_frames = 1

@@ -1,92 +1,64 @@
-"""What ST's small accelerometers share: an id, a list of settings, a FIFO read by one burst.
+"""What ST's small accelerometers share: a FIFO of 32 frames whose level is one register.
 
-A chip's file gives its facts (`ID`, `OUT`, `STATUS`, increments, `settings`, `level_of`).
+A chip's file gives its facts; a burst from its first output register wraps back to it, so the whole
+FIFO is one transfer.
 """
 
-from drivers.device import Drained, I2cRegisters, SpiRegisters, expect_id, put, still_set
+from drivers.accelerometer import Accelerometer
+from drivers.device import Drained, drained_whole
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
-    from drivers.device import Field, Layout, Registers
+    from drivers.accelerometer import Settings
+    from drivers.device import Field
 
-_SPI_READ = 0x80
-_BOOT_MS = 10  # the longest of the family from standby to a settled first sample
+_FRAMES = 32
+_FRAME_BYTES = 6
+_WHOLE = drained_whole(_FRAMES)
 
 
-class StFifoDriver:
-    """Facts come from the class of the chip; `rate_hz` must be one of its RATES_HZ."""
+class StFifoDriver(Accelerometer):
+    """`BRING_UP`: settings before the last one, which is `RATE` with the rate's code and `MODE`."""
 
-    CHIP: str
-    RATES_HZ: "tuple[int, ...]"
-    ID: "tuple[int, int]"
+    SPI_MODE = 3
+    SPEED_HZ_MAX = 10_000_000
+    ADDRESSES = (0x18, 0x19)
+    START_MS = 10  # the longest of the family from standby to a settled first sample
+    BURST_BYTES = _FRAME_BYTES * _FRAMES
+    WIRE_BITS = (58, 50, 0)  # a burst of 6 bytes a frame and its share of the addressing
+    fifo_frames = _FRAMES
+
+    RATE_CODE: "dict[int, int]"
+    RATE: "Field"
+    MODE: int
+    BRING_UP: "Settings"
     OUT: int
     STATUS: int
-    SPI_INCREMENT: int
-    I2C_INCREMENT: int
-    layout: "Layout"
-    fifo_frames: int
+    STATUS_EMPTY: int  # 0: it has no such bit
+    STATUS_FULL = 0x40  # all 32 are held and one may have been overwritten
+    STATUS_LEVEL: int
 
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        if rate_hz not in self.RATES_HZ:
-            raise ValueError(f"rate_hz: {rate_hz} is not a rate of {self.CHIP} {self.RATES_HZ}")
-        self.rate_hz = rate_hz
-        self._bus = bus
-        self._address = address
-        self._registers: Registers = (
-            SpiRegisters(self.CHIP, bus, _SPI_READ)
-            if address is None
-            else I2cRegisters(self.CHIP, bus, address)
-        )
-        longest = 1 + self.fifo_frames * self.layout.frame_bytes
-        self._command = bytearray(longest)
-        self._command[0] = _SPI_READ | self.SPI_INCREMENT | self.OUT
-        self._answer = bytearray(longest)
-
-    def settings(self) -> "tuple[tuple[Field, int], ...]":
-        """Fields and values of the bring-up, in order; the last one starts sampling."""
-        raise NotImplementedError
+    def settings(self) -> "Settings":
+        return self.BRING_UP + ((self.RATE, self.RATE_CODE[self.rate_hz] << 4 | self.MODE),)
 
     def standby(self) -> "tuple[Field, int]":
-        raise NotImplementedError
+        return self.RATE, 0
 
-    def level_of(self, status: int) -> "tuple[int, bool]":
-        """(frames held, whether some were lost) from the status register."""
-        raise NotImplementedError
-
-    def identify(self) -> None:
-        """SensorFault when something else, or nothing, answers."""
-        register, expected = self.ID
-        expect_id(self._registers, register, (expected,))
-
-    def start(self) -> "Iterator[int]":
-        """Configures, empties the FIFO and begins to measure; yields milliseconds to wait."""
-        for field, value in self.settings():
-            put(self._registers, field, value)
-        yield _BOOT_MS
+    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
+        super().__init__(bus, rate_hz, address)
+        self._read_status, self._status = self._registers.reader(self.STATUS, 1)
 
     def drain_into(self, buffer: "Any") -> "Drained":
         """Moves the frames held, oldest first, into `buffer`, by one burst."""
-        level, overrun = self.level_of(self._registers.read(self.STATUS))
-        size = level * self.layout.frame_bytes
-        if not size:
-            return Drained(0, 0, overrun)
-        if self._address is None:
-            command, answer = memoryview(self._command), memoryview(self._answer)
-            self._bus.write_readinto(command[: 1 + size], answer[: 1 + size])
-            buffer[:size] = answer[1 : 1 + size]
-        else:
-            view = memoryview(buffer)[:size]
-            self._bus.readfrom_mem_into(self._address, self.I2C_INCREMENT | self.OUT, view)
-        return Drained(level, level, overrun)
-
-    def verify(self) -> None:
-        """SensorFault when the chip is no longer set as it was."""
-        still_set(self._registers, self.settings()[-2:])
-
-    def stop(self) -> None:
-        """Back to standby."""
-        field, value = self.standby()
-        put(self._registers, field, value)
+        self._read_status()
+        status = self._status[0]
+        full = status & self.STATUS_FULL
+        level = _FRAMES if full else status & self.STATUS_LEVEL
+        if not level or status & self.STATUS_EMPTY:
+            return _WHOLE[0]
+        if level > _FRAMES:
+            self._level_checked(level, _FRAMES)
+        self._registers.read_into(self.OUT, buffer, _FRAME_BYTES * level)
+        return Drained(level, level, True) if full else _WHOLE[level]

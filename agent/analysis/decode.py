@@ -35,9 +35,13 @@ def decode(raw: bytes, layout: "Any") -> "NDArray[np.float64]":
     values = np.empty((len(frames), len(layout.channels)))
     if not len(frames):
         return values
+    if _is_table(layout):
+        first = layout.channels[0]
+        np.multiply(_words(raw, values.shape, layout.frame_bytes, first), first.scale, values)
+        return values
     for column, channel in enumerate(layout.channels):
         if channel.size in WORDS and channel.shift + channel.bits == 8 * channel.size:
-            counts = _words(raw, len(frames), layout.frame_bytes, channel)
+            counts = _words(raw, (len(frames), 1), layout.frame_bytes, channel)[:, 0]
         else:
             counts = _integers(frames, channel)
         np.multiply(
@@ -51,16 +55,32 @@ def broken_frames(raw: bytes, layout: "Any") -> "list[tuple[str, str, int]]":
     frames = frames_2d(raw, layout.frame_bytes)
     found = []
     for check in layout.checks:
-        count = int(np.count_nonzero((frames[:, check.offset] & check.mask) != check.value))
+        bits = frames[:, check.offset] & check.mask
+        wrong = bits != check.values[0]
+        for value in check.values[1:]:
+            wrong &= bits != value
+        count = int(np.count_nonzero(wrong))
         if count:
             found.append((check.status, check.reason, count))
     return found
 
 
-def _words(raw: bytes, count: int, stride: int, channel: "Any") -> "NDArray[Any]":
+def _is_table(layout: "Any") -> bool:
+    """A frame is whole machine words of one scale and nothing else: numpy walks it as one table."""
+    first = layout.channels[0]
+    if first.size not in WORDS or first.shift or first.bits != 8 * first.size or first.bias:
+        return False
+    same = (first.size, first.order, first.shift, first.bits, first.scale, first.bias)
+    return layout.frame_bytes == first.size * len(layout.channels) and all(
+        channel[3:] == same and channel.offset == place * first.size
+        for place, channel in enumerate(layout.channels)
+    )
+
+
+def _words(raw: bytes, shape: "tuple[int, ...]", stride: int, channel: "Any") -> "NDArray[Any]":
     """Channels that end at the top bit of a machine word: read in place, the sign shifts along."""
     kind = ("<" if channel.order == "little" else ">") + WORDS[channel.size]
-    words: "NDArray[Any]" = np.ndarray((count,), kind, raw, channel.offset, (stride,))
+    words: "NDArray[Any]" = np.ndarray(shape, kind, raw, channel.offset, (stride, channel.size))
     return words >> channel.shift if channel.shift else words
 
 

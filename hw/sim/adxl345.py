@@ -63,6 +63,10 @@ class SimAdxl345:
         for place in range(len(values)):
             self._write(register + place, values[place])
 
+    def epsilon(self) -> float:
+        """What a value may be off by, in g: a count, two where the lowest bit is always 0."""
+        return 2 / 256 if self.registers[BW_RATE] & 0x0F in FAST_CODES else 1 / 256
+
     def _rate_hz(self) -> float:
         code = self.registers[BW_RATE] & 0x0F
         return LOWEST_FULL_RATE_HZ * 2.0 ** (code - 0x0A)

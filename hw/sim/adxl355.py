@@ -68,6 +68,10 @@ class SimAdxl355:
         for place in range(len(values)):
             self._write(register + place, values[place])
 
+    def epsilon(self) -> float:
+        """What a value may be off by, in g."""
+        return 1 / PER_G[self.registers[RANGE] & 0x03]
+
     def _counts(self, g: float) -> int:
         return rounded(g * PER_G[self.registers[RANGE] & 0x03], 1 << 19)
 

@@ -13,7 +13,8 @@ class Faulty:
 
     `pulled`: nothing answers; on SPI MISO then reads `floats` (0x00 or 0xFF). `frozen`: every
     transfer gives what the same transfer gave when it froze. `flip_every`: in every n-th transfer
-    `flip_mask` is flipped in byte `flip_byte` of the answer. `nak_every`: every n-th is refused.
+    `flip_mask` is flipped in byte `flip_byte` of the answer, if it is so long. `nak_every`: every
+    n-th is refused.
     """
 
     def __init__(self, chip: "Any") -> None:
@@ -67,9 +68,9 @@ class Faulty:
             if key not in self._held:
                 self._held[key] = bytes(answer)
             self._fill(answer, self._held[key])
-        if self.flip_every and self._transfers % self.flip_every == 0 and len(answer) > 2:
-            at = self.flip_byte % len(answer)
-            answer[at] ^= self.flip_mask
+        long_enough = len(answer) > 2 and -len(answer) <= self.flip_byte < len(answer)
+        if long_enough and self.flip_every and self._transfers % self.flip_every == 0:
+            answer[self.flip_byte % len(answer)] ^= self.flip_mask
 
     def _fill(self, target: "Any", content: bytes) -> None:
         for place in range(len(target)):

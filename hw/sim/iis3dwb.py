@@ -22,6 +22,10 @@ class SimIis3dwb(StChip):
         full_scale = self.registers[CTRL1_XL] >> 2 & 0x03
         return rounded(g * 1000 / MG_PER_DIGIT[full_scale], 32768)
 
+    def epsilon(self) -> float:
+        """What a value may be off by, in g."""
+        return MG_PER_DIGIT[self.registers[CTRL1_XL] >> 2 & 0x03] / 1000
+
     def rate_hz(self) -> float:
         on = self.registers[CTRL1_XL] >> 5 == 5
         batched = self.registers[FIFO_CTRL3] & 0x0F == 0x0A

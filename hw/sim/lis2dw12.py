@@ -20,6 +20,10 @@ class SimLis2dw12(StChip):
         counts = rounded(g * 1000 / MG_PER_DIGIT[full_scale], 8192)
         return counts if self.registers[CTRL1] & 0x0C else counts & ~0x03
 
+    def epsilon(self) -> float:
+        """What a value may be off by, in g."""
+        return MG_PER_DIGIT[self.registers[CTRL6] >> 4 & 0x03] / 1000
+
     def rate_hz(self) -> float:
         code = self.registers[CTRL1] >> 4
         return RATES_HZ[code] if code < len(RATES_HZ) else 0.0

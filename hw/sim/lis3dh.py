@@ -23,6 +23,10 @@ class SimLis3dh(StChip):
         counts = rounded(scaled, top // MG_PER_DIGIT[full_scale])  # it saturates at full scale
         return counts if self.registers[CTRL4] & 0x08 else counts & ~0x03
 
+    def epsilon(self) -> float:
+        """What a value may be off by, in g."""
+        return MG_PER_DIGIT[self.registers[CTRL4] >> 4 & 0x03] / 1000
+
     def rate_hz(self) -> float:
         code = self.registers[CTRL1] >> 4
         return float(RATES_HZ[code]) if code < len(RATES_HZ) else 0.0

@@ -85,10 +85,10 @@ def type_of(name: str) -> "Any":
     return __import__(f"drivers.{name}", None, None, ("DRIVER",)).DRIVER
 
 
-def epsilon(channel: "Any") -> float:
-    """One count of a channel: what a rounded value may be off by, and a little for floats."""
-    scale: float = channel.scale
-    return 1.001 * abs(scale)
+def epsilon(rig: "Rig", channel: "Any") -> float:
+    """What a rounded value may be off by, and a little for floats."""
+    count = rig.chip.epsilon() if hasattr(rig.chip, "epsilon") else channel.scale
+    return 1.001 * float(count)
 
 
 def test_frames_decode_to_what_the_chip_feels() -> None:
@@ -101,7 +101,7 @@ def test_frames_decode_to_what_the_chip_feels() -> None:
             assert broken_check(rig.frame(place), rig.driver.layout) is None
             values = decode_frame(rig.frame(place), rig.driver.layout)
             for value, expected, one in zip(values, rig.expected, rig.driver.layout.channels):
-                assert near(value, expected, epsilon(one)), (rig.driver.CHIP, values)
+                assert near(value, expected, epsilon(rig, one)), (rig.driver.CHIP, values)
 
 
 def test_a_silent_line_is_a_fault_that_names_the_wire() -> None:
@@ -218,8 +218,7 @@ def test_each_channel_is_right_over_its_whole_range() -> None:
                 frames = rig.drain().frames
                 values = decode_frame(rig.frame(frames - 1), rig.driver.layout)
                 for value, expected, one in zip(values, felt, rig.driver.layout.channels):
-                    coarse = 2 if rig.driver.CHIP == "adxl345" and rig.rate_hz > 800 else 1
-                    assert near(value, expected, coarse * epsilon(one)), (rig.driver.CHIP, values)
+                    assert near(value, expected, epsilon(rig, one)), (rig.driver.CHIP, values)
 
 
 def test_beyond_its_range_a_chip_clips_and_keeps_the_sign() -> None:
@@ -281,7 +280,7 @@ def test_a_thermocouple_is_right_over_its_range() -> None:
             assert broken_check(rig.frame(0), rig.driver.layout) is None, rig.driver.CHIP
             values = decode_frame(rig.frame(0), rig.driver.layout)
             for value, expected, one in zip(values, (hot, cold), rig.driver.layout.channels):
-                assert near(value, expected, epsilon(one)), (rig.driver.CHIP, values)
+                assert near(value, expected, epsilon(rig, one)), (rig.driver.CHIP, values)
 
 
 def test_each_fault_of_a_thermocouple_is_named() -> None:
@@ -321,15 +320,27 @@ def test_the_type_of_a_thermocouple_is_a_closed_choice() -> None:
     assert rig.chip.registers[1] == 7 and rig.chip.registers[0] == 0x91
 
 
-def test_a_flipped_constant_register_breaks_the_frame() -> None:
+def test_a_flip_among_the_sign_bits_breaks_the_frame() -> None:
     rig = Rig("adxl345")
     rig.start()
     rig.time.pass_ms(5)
     rig.drain()
-    assert broken_check(rig.frame(0), rig.driver.layout) is None
-    rig.buffer[7] ^= 0x10
-    check = broken_check(rig.frame(0), rig.driver.layout)
-    assert check is not None and "FIFO_CTL" in check.reason
+    for high in (2, 4, 6):
+        for mask in (0x10, 0x20, 0x40, 0x80):
+            assert broken_check(rig.frame(0), rig.driver.layout) is None
+            rig.buffer[high] ^= mask
+            check = broken_check(rig.frame(0), rig.driver.layout)
+            assert check is not None and "sign bits" in check.reason
+            rig.buffer[high] ^= mask
+
+
+def test_a_flip_in_the_registers_read_with_the_level_is_a_fault() -> None:
+    for byte, mask in ((1, 0x01), (1, 0x80), (2, 0x40), (2, 0x80)):
+        rig = Rig("adxl345")
+        rig.bus._chip = faulty = Faulty(rig.chip)
+        rig.start()
+        faulty.flip_every, faulty.flip_byte, faulty.flip_mask = 1, byte, mask
+        assert "MISO" in raised(SensorFault, rig.drain)
 
 
 def test_a_write_that_does_not_arrive_is_a_fault() -> None:
@@ -403,11 +414,13 @@ def test_a_frozen_chip_gives_the_same_frame_for_ever() -> None:
 
 
 def test_flipped_bits_break_frames_where_a_constant_is_sent_along() -> None:
-    for name, byte in (("adxl345", 7), ("lis3dh", 1), ("adxl355", 3), ("iis3dwb", 1)):
+    for name, byte in (("adxl345", 4), ("lis3dh", 1), ("adxl355", 3), ("iis3dwb", 1)):
         rig = Rig(name)
         rig.bus._chip = faulty = Faulty(rig.chip)
         rig.start()
         faulty.flip_every, faulty.flip_byte, faulty.flip_mask = 1, byte, 0x08
+        if name == "adxl345":
+            faulty.flip_mask = 0x20
         if name == "adxl355":
             faulty.flip_mask = 0x02
         if name == "iis3dwb":

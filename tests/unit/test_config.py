@@ -65,8 +65,8 @@ def test_a_good_configuration_is_read_whole() -> None:
         (
             {"buses__1__speed_hz": 100000},
             "sensors[2].rate_hz",
-            "82 kbit/s of 100",
-            "82 % of its time",
+            "70 kbit/s of 100",
+            "70.4 % of its time",
         ),
         ({"colour": "red"}, "colour", "red", "unknown key"),
         ({"page": {"port": 70000}}, "page.port", "70000", "0 to 65535"),
@@ -117,8 +117,8 @@ def test_a_bus_that_all_its_sensors_would_fill_is_refused_with_the_arithmetic() 
     sensors += [{"name": "c", "chip": "adxl345", "bus": "i2c1", "rate_hz": 1600}]
     machines = [{"name": "M", "vibration": "a"}]
     (complaint,) = complaints(sensors=sensors, machines=machines)
-    assert 'buses[1]: "i2c1" is filled to 80 %' in complaint
-    assert "c 1600 frames/s x 102 bit = 163 kbit/s of 400" in complaint
+    assert 'buses[1]: "i2c1" is filled to 74 %' in complaint
+    assert "c 1600 frames/s x 88 bit = 141 kbit/s of 400" in complaint
 
 
 def test_a_chip_is_refused_on_a_bus_that_it_has_not() -> None:
