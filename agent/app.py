@@ -14,7 +14,7 @@ from agent.adapters.store_sqlite import SqliteStore
 from agent.adapters.upstream_aiomqtt import AiomqttUpstream
 from agent.analysis.anomaly import StatisticsModel, from_json, to_json
 from agent.analysis.features import FEATURE_VERSION
-from agent.analysis.severity import read_tables, table_for
+from agent.analysis.severity import of_site, read_tables, table_for
 from agent.chips import BUS_KINDS, known_chips
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
@@ -182,7 +182,7 @@ class Agent:
         return self._ports[bus.name]
 
     async def _watch(self, machine: "Any", model: "Any") -> None:
-        table = table_for(read_tables(severity_tables_text()), machine.power_kw, machine.support)
+        table = severity_table(machine)
         baseline = await self._baseline(machine, table, model)
         watch = MachineWatch(machine, table, model, baseline)
         blocks = Mailbox(BLOCKS_QUEUED)
@@ -214,7 +214,7 @@ class Agent:
             self._supervisor.add(f"acquire {name}", acquirer.run)
 
     async def _baseline(self, machine: "Any", table: "Any", model: "Any") -> "Any":
-        key = baseline_key(machine.name, model)
+        key = baseline_key(machine, model)
         text = await self.store.get_setting(key)
         simulated = self.sensors[machine.vibration][1].simulated
         if text is None and simulated and self._settings.simulation.learn_ahead_s:
@@ -298,6 +298,15 @@ class Agent:
             "failed": self.failure is not None or self._recorder.unwritten_rows > 0,
             "lag_p99_ms": round(self._health.lag_p99_ms(), 2),
         }
+
+
+def severity_table(machine: "Any") -> "Any":
+    """The standard's zones for a machine, or what its site set instead."""
+    tables = read_tables(severity_tables_text())
+    chosen = table_for(
+        tables, machine.power_kw, machine.support, machine.kind, machine.pump_category
+    )
+    return of_site(chosen, machine.limits_mm_s, machine.limits_um)
 
 
 def open_model(directory: "str | None") -> "tuple[Any, list[str]]":

@@ -28,6 +28,8 @@ SCHEMA = 1
 LANGUAGES = ("es", "en")
 MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 SUPPORTS = ("rigid", "flexible")
+CATEGORIES = ("I", "II")  # of pumps: ISO 10816-7
+RISING = "three limits above 0 that rise: A/B, B/C, C/D"
 CHIPS = known_chips()
 I2C_SPEED_HZ, SPI_SPEED_HZ = 100_000, 2_000_000  # a Raspberry Pi's own defaults
 
@@ -47,6 +49,10 @@ Machine = namedtuple(
         "vibration",
         "temperature",
         "stopped_below_mm_s",
+        "pump_category",
+        "limits_mm_s",
+        "limits_um",
+        "mounting",
     ),
 )
 Simulation = namedtuple(
@@ -179,6 +185,10 @@ def _machine(part: "Part") -> "Machine":
         part.take(
             "stopped_below_mm_s", "a velocity above 0", number(0.0, 100.0), STOPPED_BELOW_MM_S
         ),
+        part.take("pump_category", "I or II", one_of_these(CATEGORIES), "II"),
+        part.take("limits_mm_s", RISING, _is_rising, None),
+        part.take("limits_um", RISING, _is_rising, None),
+        part.take("mounting", "a whole number, 1 or more", whole(1, 10**6), 1),
     )
     part.done()
     return machine
@@ -194,6 +204,13 @@ def _simulation(part: "Part") -> "Simulation":
     )
     part.done()
     return simulation
+
+
+def _is_rising(value: "Any") -> bool:
+    above_0 = number(0.0, 1e6)
+    if not (isinstance(value, list) and len(value) == 3 and all(above_0(one) for one in value)):
+        return False
+    return bool(value[0] < value[1] < value[2])
 
 
 def _is_topic(value: "Any") -> bool:

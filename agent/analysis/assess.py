@@ -5,7 +5,12 @@ import numpy as np
 from agent.analysis.anomaly import Baseline, compare
 from agent.analysis.features import band_of, features
 from agent.analysis.severity import judge_severity
-from agent.analysis.spectra import iso_band_hz, power_spectrum, velocity_rms_mm_s
+from agent.analysis.spectra import (
+    displacement_rms_um,
+    iso_band_hz,
+    power_spectrum,
+    velocity_rms_mm_s,
+)
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -40,20 +45,23 @@ def assess(
 ) -> "Assessment":
     """Acceleration in g, shape (n, axes), n a power of two for speed. The worst axis counts."""
     vectors = np.stack([features(axis, rate_hz) for axis in values.T])
-    velocity = worst_velocity_rms_mm_s(values, rate_hz, rpm)
+    velocity, displacement = worst_levels(values, rate_hz, rpm)
     anomaly = None
     if baseline is not None and score_one is not None:
         anomaly = compare(vectors, baseline, score_one)
-    return Assessment(vectors, judge_severity(velocity, table), anomaly)
+    return Assessment(vectors, judge_severity(velocity, table, displacement), anomaly)
 
 
-def worst_velocity_rms_mm_s(values: "Floats", rate_hz: float, rpm: "float | None") -> float:
-    """The largest velocity RMS of the axes, in mm/s, over the ISO band that the window resolves."""
+def worst_levels(values: "Floats", rate_hz: float, rpm: "float | None") -> "tuple[float, float]":
+    """The largest velocity (mm/s) and displacement (um) RMS of the axes, over the ISO band.
+
+    Its lower edge rises to what the window resolves.
+    """
     low_hz, high_hz = iso_band_hz(rpm)
-    low_hz = max(low_hz, 3.0 * rate_hz / len(values))
-    return max(
-        velocity_rms_mm_s(power_spectrum(axis, rate_hz), (low_hz, high_hz)) for axis in values.T
-    )
+    band_hz = (max(low_hz, 3.0 * rate_hz / len(values)), high_hz)
+    spectra = [power_spectrum(axis, rate_hz) for axis in values.T]
+    velocity = max(velocity_rms_mm_s(one, band_hz) for one in spectra)
+    return velocity, max(displacement_rms_um(one, band_hz) for one in spectra)
 
 
 def anomaly_reason(anomaly: "Anomaly", rate_hz: float) -> "dict[str, Any]":

@@ -67,6 +67,16 @@ def velocity_rms_mm_s(spectrum: "Spectrum", band_hz: "tuple[float, float]" = ISO
     The upper edge is cut at the Nyquist frequency: the sensor sees no further.
     ValueError if the window is shorter than three periods of the lower edge.
     """
+    return _integrated_rms(spectrum, band_hz, 1) * STANDARD_GRAVITY_MM_S2
+
+
+def displacement_rms_um(spectrum: "Spectrum", band_hz: "tuple[float, float]") -> float:
+    """RMS displacement in um over `band_hz`, integrated twice; edges and errors as for velocity."""
+    return _integrated_rms(spectrum, band_hz, 2) * STANDARD_GRAVITY_MM_S2 * 1e3
+
+
+def _integrated_rms(spectrum: "Spectrum", band_hz: "tuple[float, float]", times: int) -> float:
+    """RMS in g times s^`times`: each integration divides a line by its angular frequency."""
     resolution_hz = float(spectrum.hz[1])
     if band_hz[0] < MIN_PERIODS * resolution_hz:
         raise ValueError(
@@ -76,8 +86,7 @@ def velocity_rms_mm_s(spectrum: "Spectrum", band_hz: "tuple[float, float]" = ISO
     first = int(np.searchsorted(spectrum.hz, band_hz[0]))
     last = int(np.searchsorted(spectrum.hz, band_hz[1], side="right"))
     omega = 2 * np.pi * spectrum.hz[first:last]
-    mean_square = (spectrum.power_g2[first:last] / omega**2).sum()
-    return float(np.sqrt(mean_square)) * STANDARD_GRAVITY_MM_S2
+    return float(np.sqrt((spectrum.power_g2[first:last] / omega ** (2 * times)).sum()))
 
 
 def iso_band_hz(rpm: "float | None") -> "tuple[float, float]":

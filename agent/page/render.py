@@ -85,11 +85,24 @@ def _card(card: "dict[str, Any]", language: str, now_ns: int) -> str:
 def _velocity(card: "dict[str, Any]", language: str) -> str:
     if card["velocity_rms_mm_s"] is None:
         return _row("label.velocity", text("label.none", language), "", language)
-    notes = [text("label.zone", language, zone=card["zone"]), card["edition"]]
-    if card["informative"]:
-        notes.append(text("label.informative", language))
     value = f"{card['velocity_rms_mm_s']:.2f} mm/s"
-    return _row("label.velocity", value, " · ".join(notes), language)
+    notes = [text("label.zone", language, zone=card["zone"]), *_edition(card, language)]
+    if card["zone"] in ("A", "B"):
+        notes.append(text("label.velocity_blind", language))
+    rows = _row("label.velocity", value, " · ".join(notes), language)
+    if card["zone_by"] == "displacement":
+        moved = f"{card['displacement_rms_um']:.0f} µm"
+        rows += _row("label.displacement", moved, notes[0], language)
+    return rows
+
+
+def _edition(card: "dict[str, Any]", language: str) -> "list[str]":
+    """Whose limits the zone is by: edition and group, or the site's own."""
+    if card["edition"] == "site":
+        notes = [text("label.site_limits", language, group=card["group"])]
+    else:
+        notes = [card["edition"], text("label.group", language, group=card["group"])]
+    return notes + ([text("label.informative", language)] if card["informative"] else [])
 
 
 def _temperature(card: "dict[str, Any]", language: str) -> str:

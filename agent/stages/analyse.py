@@ -56,7 +56,7 @@ class Analyser:
         self._cutter = WindowCutter(frames, frames // WINDOW_OVERLAP, vibration.layout.frame_bytes)
         self._status = {name: (GOOD, "") for name in sensors}
         self._kept = watch.baseline
-        self._key = baseline_key(machine.name, watch.model)
+        self._key = baseline_key(machine, watch.model)
         self._mode = f"baseline {machine.name}"
         self.verdicts: "dict[str, int]" = {}
         self._judged = NORMAL

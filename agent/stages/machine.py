@@ -199,9 +199,10 @@ class MachineWatch:
         )
 
 
-def baseline_key(machine: str, model: "Any") -> str:
-    """Where a machine's baseline is kept: one for each model, so that none replaces another's."""
-    return f"baseline/{machine}/{model_name(model)}"
+def baseline_key(machine: "Any", model: "Any") -> str:
+    """Where a machine's baseline is kept: one for each mounting of its sensor and each model."""
+    place = machine.name if machine.mounting == 1 else f"{machine.name}/mounting {machine.mounting}"
+    return f"baseline/{place}/{model_name(model)}"
 
 
 def model_name(model: "Any") -> str:

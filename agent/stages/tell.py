@@ -50,12 +50,28 @@ def row_body(verdict: "Verdict", utc_ns: int, synced: bool) -> "dict[str, Any]":
 
 def _severity(verdict: "Verdict") -> "dict[str, Any]":
     if verdict.assessment is None:
-        return {"velocity_rms_mm_s": None, "zone": None, "edition": "", "informative": False}
+        return {
+            "velocity_rms_mm_s": None,
+            "displacement_rms_um": None,
+            "zone": None,
+            "zone_by": None,
+            "edition": "",
+            "group": "",
+            "support": "",
+            "clause": "",
+            "informative": False,
+        }
     severity = verdict.assessment.severity
+    moved = severity.displacement_rms_um
     return {
         "velocity_rms_mm_s": round(severity.velocity_rms_mm_s, 3),
+        "displacement_rms_um": None if moved is None else round(moved, 2),
         "zone": severity.zone,
+        "zone_by": severity.by,
         "edition": severity.edition,
+        "group": severity.group,
+        "support": severity.support,
+        "clause": severity.clause,
         "informative": severity.informative,
     }
 

@@ -12,23 +12,21 @@ import pytest
 
 from agent.adapters.sensor import BusThread
 from agent.analysis.anomaly import StatisticsModel
-from agent.analysis.severity import read_tables, table_for
-from agent.app import SensorFacts
+from agent.app import SensorFacts, severity_table
 from agent.chips import known_chips
-from agent.config import Machine
 from agent.core.blockmaker import BlockMaker
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.drain import Drainer
 from agent.limits import FIT_SPAN_S, RATE_ERROR_MAX
 from agent.play import SteppedClock
-from agent.resources import severity_tables_text
 from agent.stages.analyse import Analyser
 from agent.stages.machine import MachineWatch
 from hw.machines.part import PARTS, felt_by
 from hw.machines.pump import Pump
 from hw.sim.bus import SimSpi
 from hw.sim.faults import Faulty
+from tests.machines import machine_settings
 
 WINDOW_S = 0.32
 RECOVERY_S = 5.0
@@ -51,9 +49,8 @@ class Rig:
         (self.turn,) = self.bus._turns
         self.maker = BlockMaker("de", rate_hz, FIT_SPAN_S, RATE_ERROR_MAX)
         self.turn.deliver = self._take
-        machine = Machine("M", "pump", 7.5, "rigid", 1770, "de", None, 0.05)
-        table = table_for(read_tables(severity_tables_text()), 7.5, "rigid")
-        self.watch = MachineWatch(machine, table, StatisticsModel())
+        machine = machine_settings(name="M")._replace(vibration="de", temperature=None)
+        self.watch = MachineWatch(machine, severity_table(machine), StatisticsModel())
         facts = {"de": SensorFacts("de", name, driver.layout, rate_hz, chip.range_g, False, False)}
         self.records = Mailbox(100_000)
         self.analyser = Analyser(

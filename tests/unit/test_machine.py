@@ -1,6 +1,5 @@
 """One machine under watch: what teaches, what alarms, and what is no verdict."""
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -9,27 +8,25 @@ from numpy.typing import NDArray
 
 from agent.analysis.anomaly import StatisticsModel
 from agent.analysis.features import shortest_window
-from agent.analysis.severity import read_tables, table_for
+from agent.app import severity_table
 from agent.limits import BASELINE_WINDOWS, DISTRUST_HOLD_S, TEMPERATURE_READINGS
-from agent.resources import severity_tables_text
-from agent.stages.machine import MachineWatch, Temperature
+from agent.stages.machine import MachineWatch, Temperature, baseline_key
 from hw.machines.condition import HEALTHY, Condition
 from hw.machines.part import PARTS, felt_by
 from hw.machines.pump import Pump
+from tests.machines import machine_settings
 
 RATE_HZ = 3200.0
 FRAMES = shortest_window(RATE_HZ)
 HOP_NS = int(FRAMES / 2 / RATE_HZ * 1e9)
-Settings = namedtuple("Settings", ("name", "power_kw", "support", "rpm", "stopped_below_mm_s"))
 
 
 class Rig:
     """A watch and the pump it watches; `windows` go through half overlapping."""
 
     def __init__(self) -> None:
-        table = table_for(read_tables(severity_tables_text()), 7.5, "rigid")
-        settings = Settings("Bomba", 7.5, "rigid", 1770, 0.05)
-        self.watch = MachineWatch(settings, table, StatisticsModel())
+        settings = machine_settings()
+        self.watch = MachineWatch(settings, severity_table(settings), StatisticsModel())
         self.at_ns = 0
 
     def run(self, count: int, condition: Condition = HEALTHY) -> list[Any]:
@@ -83,7 +80,7 @@ def test_a_worn_bearing_warns_then_alarms_with_its_band(learned: Any) -> None:
 def test_unbalance_alarms_by_severity_too(learned: Any) -> None:
     rig = knowing(learned)
     last = rig.run(10, Condition(0.0, 1.0, 0.0, 0.0, 0.0))[-1]
-    assert last.state == "alarm" and last.assessment.severity.zone == "D"
+    assert last.state == "alarm" and last.assessment.severity.zone == "C"
 
 
 def test_a_stopped_machine_neither_alarms_nor_teaches() -> None:
@@ -134,3 +131,8 @@ def test_a_baseline_of_another_rate_is_not_used(learned: Any) -> None:
     rig = Rig()
     rig.watch.baseline = learned._replace(rate_hz=1600.0)
     assert rig.run(5)[-1].state == "unknown" and rig.watch.baseline is None
+
+
+def test_a_sensor_that_was_moved_has_a_baseline_of_its_own() -> None:
+    keys = [baseline_key(machine_settings(mounting=n), StatisticsModel()) for n in (1, 2)]
+    assert keys[0] != keys[1]

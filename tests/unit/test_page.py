@@ -13,6 +13,7 @@ import agent.page
 from agent.core.bulletin import Bulletin
 from agent.limits import PAGE_CONNECTIONS, PAGE_EVENT_CLIENTS
 from agent.page.app import PageServer
+from agent.page.render import main_part
 from agent.page.words import sentence
 from tests.doubles import FastClock
 
@@ -32,7 +33,10 @@ def card(**changes: Any) -> dict[str, Any]:
         "reason": ["like_baseline", {}],
         "velocity_rms_mm_s": 0.41,
         "zone": "A",
+        "displacement_rms_um": 3.1,
+        "zone_by": "velocity",
         "edition": "ISO 10816-1",
+        "group": "class I",
         "informative": True,
         "temperature_degc": 44.25,
         "operating_state": "running",
@@ -222,3 +226,12 @@ def test_every_reason_has_a_sentence(language: str) -> None:
     for reason in reasons:
         words = sentence(reason, language)
         assert len(words) > 10 and "{" not in words
+
+
+def test_a_zone_says_whose_limits_it_is_by_and_what_it_does_not_see() -> None:
+    page = main_part({"machine/M": card(edition="site", group="ISO 10816-1 class I")}, "en", 10**9)
+    assert "the site&#x27;s own limits (instead of ISO 10816-1 class I)" in page
+    assert "Velocity alone does not see early bearing faults." in page
+    moved = main_part({"machine/M": card(zone="C", zone_by="displacement")}, "es", 10**9)
+    assert "Desplazamiento de vibración" in moved and "3 µm" in moved
+    assert "no ve fallas tempranas" not in moved
