@@ -6,6 +6,7 @@ found at once, not one a run.
 
 from collections import namedtuple
 
+from agent.analysis.bearings import BearingFault, bearing_for
 from agent.checked import (
     ConfigFault,
     Part,
@@ -30,6 +31,8 @@ MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 SUPPORTS = ("rigid", "flexible")
 CATEGORIES = ("I", "II")  # of pumps: ISO 10816-7
 RISING = "three limits above 0 that rise: A/B, B/C, C/D"
+AXES = ("x", "y", "z")  # of the sensor; the axial one lies along the shaft
+MAINS_HZ = (50, 60)
 CHIPS = known_chips()
 I2C_SPEED_HZ, SPI_SPEED_HZ = 100_000, 2_000_000  # a Raspberry Pi's own defaults
 
@@ -46,6 +49,10 @@ Machine = namedtuple(
         "power_kw",
         "support",
         "rpm",
+        "bearing",
+        "vanes",
+        "mains_hz",
+        "axial",
         "vibration",
         "temperature",
         "stopped_below_mm_s",
@@ -180,6 +187,10 @@ def _machine(part: "Part") -> "Machine":
         part.take("power_kw", "a power in kW above 0", number(0.0, 1e5), None),
         part.take("support", "rigid or flexible", one_of_these(SUPPORTS), "rigid"),
         part.take("rpm", "a speed of 30 to 60000 r/min", number(30.0 - 1e-9, 60000.0), None),
+        _bearing(part),
+        part.take("vanes", "a number of vanes, 2 to 50", whole(2, 50), None),
+        part.take("mains_hz", "50 or 60", lambda v: whole(50, 60)(v) and v in MAINS_HZ, 60),
+        part.take("axial", one_of(AXES), one_of_these(AXES), None),
         part.take("vibration", "a sensor's name", is_text),
         part.take("temperature", "a sensor's name", is_text, None),
         part.take(
@@ -192,6 +203,17 @@ def _machine(part: "Part") -> "Machine":
     )
     part.done()
     return machine
+
+
+def _bearing(part: "Part") -> "str | None":
+    """The bearing's text as it stands, once it is known to mean one."""
+    held: "str | None" = part.take("bearing", "a text", is_text, None)
+    try:
+        if held is not None:
+            bearing_for(held)
+    except BearingFault as fault:
+        part.refuse("bearing", held, f"a bearing that is known ({fault})")
+    return held
 
 
 def _simulation(part: "Part") -> "Simulation":

@@ -5,6 +5,7 @@ Evidence never names a fault. It keeps what was measured, and which of it can be
 
 import numpy as np
 
+from agent.analysis.bearings import bearing_for
 from agent.analysis.lines import (
     STANDS_OUT,
     line_near,
@@ -106,7 +107,7 @@ else:
     )
 
 NO_HEAT = Heat(None, None)
-MAINS_HZ = 60.0  # Mexico; 50 elsewhere
+AXES = ("x", "y", "z")
 NOISE_BANDS = 6
 NOISE_FROM_HZ = 200.0  # above most shaft orders
 LOW_NOISE_HZ = (6.0, 14.0)
@@ -140,6 +141,20 @@ def gather(
         _density_g2_hz(lines, *LOW_NOISE_HZ),
         _bursts(acceleration_g),
         heat,
+    )
+
+
+def machine_facts(settings: "Any") -> "MachineFacts":
+    """Of a machine's settings: the bearing's text becomes a bearing, the axis's name an index."""
+    return MachineFacts(
+        settings.kind,
+        settings.power_kw,
+        settings.support,
+        settings.rpm,
+        None if settings.bearing is None else bearing_for(settings.bearing),
+        settings.vanes,
+        float(settings.mains_hz),
+        None if settings.axial is None else AXES.index(settings.axial),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agent.analysis.evidence import machine_facts
 from agent.checked import ConfigFault
 from agent.config import read_settings
 
@@ -47,6 +48,16 @@ def test_a_good_configuration_is_read_whole() -> None:
     assert settings.page.port == 8080
 
 
+def test_what_is_said_of_a_machine_becomes_facts_for_its_diagnosis() -> None:
+    held = copy.deepcopy(GOOD)
+    held["machines"][0].update(bearing="9,7.94,39.04,0", vanes=5, mains_hz=50, axial="y")
+    facts = machine_facts(read_settings(json.dumps(held)).machines[0])
+    assert facts.bearing.orders.bpfo == pytest.approx(3.585, abs=1e-3)
+    assert (facts.vanes, facts.mains_hz, facts.axial, facts.rpm) == (5, 50.0, 1, 1770)
+    plain = machine_facts(read_settings(json.dumps(GOOD)).machines[0])
+    assert (plain.bearing, plain.vanes, plain.mains_hz, plain.axial) == (None, None, 60.0, None)
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "value", "expected"),
     [
@@ -86,6 +97,13 @@ def test_a_good_configuration_is_read_whole() -> None:
         ({"machines__0__pump_category": "III"}, "machines[0].pump_category", "III", "I or II"),
         ({"machines__0__mounting": 0}, "machines[0].mounting", "0", "1 or more"),
         ({"machines__0__vibration": "tc"}, "machines[0].vibration", "tc", "choose de nde"),
+        ({"machines__0__bearing": "6205-XYZ"}, "machines[0].bearing", "6205-XYZ", "table"),
+        ({"machines__0__bearing": 6205}, "machines[0].bearing", "6205", "a text"),
+        ({"machines__0__bearing": "9,50,39,0"}, "machines[0].bearing", "9,50,39,0", "0 < d < D"),
+        ({"machines__0__vanes": 1}, "machines[0].vanes", "1", "2 to 50"),
+        ({"machines__0__mains_hz": 55}, "machines[0].mains_hz", "55", "50 or 60"),
+        ({"machines__0__axial": "w"}, "machines[0].axial", '"w"', "choose x y z"),
+        ({"machines__0__axial": 0}, "machines[0].axial", "0", "choose x y z"),
         ({"device__name": "a/b"}, "device.name", "a/b", "letters"),
         ({"schema": 9}, "schema", "9", "1"),
         ({"broker": {"port": 1883}}, "broker.host", "missing", "host name"),
