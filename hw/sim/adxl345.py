@@ -23,7 +23,7 @@ class SimAdxl345:
     def __init__(
         self, source: "Callable[[float, float, int], Any]", clock_error: float = 0.0
     ) -> None:
-        self.sampler = Sampler(self._felt(source), self._counts, ENTRIES_MAX, clock_error)
+        self.sampler = Sampler(source, self._counts, ENTRIES_MAX, clock_error)
         self.registers = bytearray(REGISTERS)
         self.reset()
 
@@ -33,6 +33,7 @@ class SimAdxl345:
             self.registers[register] = 0
         self.registers[DEVID] = 0xE5
         self.registers[BW_RATE] = 0x0A
+        self.sampler.push_g = None
         self.sampler.clear()
         self.sampler.room = 1
 
@@ -71,17 +72,6 @@ class SimAdxl345:
         code = self.registers[BW_RATE] & 0x0F
         return LOWEST_FULL_RATE_HZ * 2.0 ** (code - 0x0A)
 
-    def _felt(self, source: "Any") -> "Any":
-        """`source`, pushed aside by the self-test force while that is on."""
-
-        def feel(t0_s: float, period_s: float, count: int) -> "Any":
-            values = source(t0_s, period_s, count)
-            if not self.registers[DATA_FORMAT] & 0x80:
-                return values
-            return [values[n] + SELF_TEST_G[n % 3] for n in range(3 * count)]
-
-        return feel
-
     def _counts(self, g: float) -> int:
         """Counts of a value in g: 256 a g in full resolution, clipped."""
         shift = self.registers[DATA_FORMAT] & 0x03
@@ -117,6 +107,8 @@ class SimAdxl345:
             return
         was = self.registers[register]
         self.registers[register] = value
+        if register == DATA_FORMAT:
+            self.sampler.push_g = SELF_TEST_G if value & 0x80 else None
         if register == FIFO_CTL:
             streaming = value & 0xC0 == 0x80
             self.sampler.room = ENTRIES_MAX if streaming else 1

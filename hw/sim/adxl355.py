@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 STATUS, FIFO_ENTRIES, FIFO_DATA = 0x04, 0x05, 0x11
-FILTER, RANGE, POWER_CTL, RESET = 0x28, 0x2C, 0x2D, 0x2F
+FILTER, RANGE, POWER_CTL, SELF_TEST, RESET = 0x28, 0x2C, 0x2D, 0x2E, 0x2F
 DEFAULTS = {0x00: 0xAD, 0x01: 0x1D, 0x02: 0xED, 0x03: 0x01, RANGE: 0x81, POWER_CTL: 0x01}
 TRIM = {0x50: 0x2A, 0x51: 0x9C, 0x52: 0x11, 0x53: 0xE7, 0x54: 0x40}
 READ_ONLY_BELOW = 0x12
@@ -16,6 +16,7 @@ REGISTERS = 0x60
 ENTRIES_MAX = 32
 PER_G = (0, 256000, 128000, 64000)  # by range code
 X_MARK, EMPTY_MARK = 0x01, 0x02
+SELF_TEST_G = (0.3, 0.3, 1.5)  # typical change (Table 1)
 
 
 class SimAdxl355:
@@ -37,6 +38,7 @@ class SimAdxl355:
             for register in held:
                 self.registers[register] = held[register]
         self.sampler.clear()
+        self.sampler.push_g = None
         self.sampler.room = ENTRIES_MAX
         self.words_read = 0
 
@@ -106,6 +108,8 @@ class SimAdxl355:
             return
         was = self.registers[register]
         self.registers[register] = value
+        if register == SELF_TEST:
+            self.sampler.push_g = SELF_TEST_G if value & 0x03 == 0x03 else None
         begins = register == POWER_CTL and was & 0x01 and not value & 0x01
         if begins or (register == FILTER and value != was):
             self.sampler.begin()

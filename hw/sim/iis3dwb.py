@@ -3,11 +3,12 @@
 from hw.sim.sampler import rounded
 from hw.sim.st_family import StChip
 
-FIFO_CTRL3, FIFO_CTRL4, WHO_AM_I, CTRL1_XL, CTRL3_C = 0x09, 0x0A, 0x0F, 0x10, 0x12
+FIFO_CTRL3, FIFO_CTRL4, WHO_AM_I, CTRL1_XL, CTRL3_C, CTRL5_C = 0x09, 0x0A, 0x0F, 0x10, 0x12, 0x14
 FIFO_STATUS1, FIFO_STATUS2, FIFO_DATA_OUT_TAG = 0x3A, 0x3B, 0x78
 RATE_HZ = 26667.0
 MG_PER_DIGIT = (0.061, 0.488, 0.122, 0.244)  # by FS: 2, 16, 4, 8 g
 TAG_ACCELEROMETER = 0x02
+PUSH_G = (0.0, 1.6, 0.0, -1.6)  # by ST_XL
 
 
 class SimIis3dwb(StChip):
@@ -21,6 +22,9 @@ class SimIis3dwb(StChip):
     def counts(self, g: float) -> int:
         full_scale = self.registers[CTRL1_XL] >> 2 & 0x03
         return rounded(g * 1000 / MG_PER_DIGIT[full_scale], 32768)
+
+    def push(self) -> float:
+        return PUSH_G[self.registers[CTRL5_C] & 0x03]
 
     def epsilon(self) -> float:
         """What a value may be off by, in g."""

@@ -3,9 +3,11 @@
 from hw.sim.sampler import rounded
 from hw.sim.st_family import StChip
 
-WHO_AM_I, CTRL1, CTRL2, CTRL6, FIFO_CTRL, FIFO_SAMPLES = 0x0F, 0x20, 0x21, 0x25, 0x2E, 0x2F
+WHO_AM_I, CTRL1, CTRL2, CTRL3, CTRL6 = 0x0F, 0x20, 0x21, 0x22, 0x25
+FIFO_CTRL, FIFO_SAMPLES = 0x2E, 0x2F
 RATES_HZ = (0.0, 12.5, 12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)  # high performance
 MG_PER_DIGIT = (0.244, 0.488, 0.976, 1.952)  # by FS, 14 bits
+PUSH_G = (0.0, 0.6, -0.6, 0.0)  # by ST
 
 
 class SimLis2dw12(StChip):
@@ -19,6 +21,9 @@ class SimLis2dw12(StChip):
         full_scale = self.registers[CTRL6] >> 4 & 0x03
         counts = rounded(g * 1000 / MG_PER_DIGIT[full_scale], 8192)
         return counts if self.registers[CTRL1] & 0x0C else counts & ~0x03
+
+    def push(self) -> float:
+        return PUSH_G[self.registers[CTRL3] >> 6]
 
     def epsilon(self) -> float:
         """What a value may be off by, in g."""

@@ -7,6 +7,7 @@ CTRL1, CTRL4, CTRL5, FIFO_CTRL, FIFO_SRC, WHO_AM_I = 0x20, 0x23, 0x24, 0x2E, 0x2
 RATES_HZ = (0, 1, 10, 25, 50, 100, 200, 400, 1620, 1344)  # by ODR code; 1620 is low-power only
 MG_PER_DIGIT = (1, 2, 4, 12)  # by FS, high resolution
 FULL_SCALE_MG = (2000, 4000, 8000, 16000)
+PUSH_G = (0.0, 0.5, -0.5, 0.0)  # by ST
 
 
 class SimLis3dh(StChip):
@@ -22,6 +23,9 @@ class SimLis3dh(StChip):
         scaled, top = g * 1000 / MG_PER_DIGIT[full_scale], FULL_SCALE_MG[full_scale]
         counts = rounded(scaled, top // MG_PER_DIGIT[full_scale])  # it saturates at full scale
         return counts if self.registers[CTRL4] & 0x08 else counts & ~0x03
+
+    def push(self) -> float:
+        return PUSH_G[self.registers[CTRL4] >> 1 & 0x03]
 
     def epsilon(self) -> float:
         """What a value may be off by, in g."""

@@ -37,7 +37,9 @@ class Sampler:
         self.overrun = False
         self.overruns = 0
         self.speed = 1.0 + clock_error
+        self.push_g: "tuple[float, float, float] | None" = None  # the self-test's force, while on
         self.duplicate_every = 0  # a fault on demand: every n-th frame enters twice
+        self.stuck: "dict[int, float]" = {}  # a fault on demand: axis: the g at which it stands
 
     def begin(self) -> None:
         """The oscillator starts, or starts again, now."""
@@ -79,6 +81,8 @@ class Sampler:
     def _sample(self, count: int, period_s: float) -> None:
         t0_s = self._begun_ns / 1e9 + (self._sampled + 1) * period_s
         values = self.source(t0_s, period_s, count)
+        if self.push_g is not None or self.stuck:
+            values = self._moved(values, count)
         first = max(0, count - self._entries_max)
         if first:
             self._lose(first)
@@ -89,6 +93,11 @@ class Sampler:
             if self.duplicate_every and number % self.duplicate_every == 0:
                 self._enter(values[at], values[at + 1], values[at + 2])
         self._sampled += count
+
+    def _moved(self, values: "Any", count: int) -> "list[float]":
+        """`values` with the self-test's force, and of a stuck axis always the same."""
+        push_g = self.push_g or (0.0, 0.0, 0.0)
+        return [self.stuck.get(n % 3, values[n] + push_g[n % 3]) for n in range(3 * count)]
 
     def _enter(self, x: float, y: float, z: float) -> None:
         while self.held >= self.room:

@@ -40,7 +40,12 @@ class StChip:
         for register in self.DEFAULTS:
             self.registers[register] = self.DEFAULTS[register]
         self.sampler.clear()
+        self.sampler.push_g = None
         self.sampler.room = 1
+
+    def push(self) -> float:
+        """The self-test's force on each axis in g; 0 while it is off."""
+        raise NotImplementedError
 
     def counts(self, g: float) -> int:
         raise NotImplementedError
@@ -107,6 +112,8 @@ class StChip:
         rate_hz, streaming = self.rate_hz(), self.streaming()
         self.registers[register] = value
         self.written(register, value)
+        push_g = self.push()
+        self.sampler.push_g = (push_g, push_g, push_g) if push_g else None
         if self.streaming() != streaming:
             self.sampler.clear()
             self.sampler.room = self.ENTRIES_MAX if self.streaming() else 1

@@ -6,7 +6,11 @@ Prints one line a test and ends with the count; the exit code tells whether all 
 import gc
 import sys
 
-MODULES = ("tests.contract.test_drivers", "tests.contract.test_core")
+MODULES = (
+    "tests.contract.test_core",
+    "tests.contract.test_drivers",
+    "tests.contract.test_self_test",
+)
 
 
 def run() -> int:
