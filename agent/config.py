@@ -221,7 +221,7 @@ def _simulation(part: "Part") -> "Simulation":
         part.take("seed", "a whole number, 0 or more", whole(0, 2**31), 1),
         part.take("defect_from_s", "seconds, 0 or more", number(-1e-9, 1e9), None),
         part.take("defect_over_s", "seconds above 0", number(0.0, 1e9), 60.0),
-        part.take("clock_error", "a share, -0.05 to 0.05", number(-0.0501, 0.05), 0.02),
+        part.take("clock_error", "a share, -0.05 to 0.05", number(-0.0501, 0.05), 0.015),
         part.take("learn_ahead_s", "seconds, 35 to 600", number(35.0 - 1e-9, 600.0), None),
     )
     part.done()

@@ -148,7 +148,7 @@ def configuration(
             "seed": 1,
             "defect_from_s": DEFECT_FROM_S,
             "defect_over_s": DEFECT_OVER_S,
-            "clock_error": 0.02,
+            "clock_error": 0.015,
             "learn_ahead_s": LEARN_AHEAD_S,
         },
     }

@@ -20,8 +20,18 @@ if TYPE_CHECKING:
 
     from agent.ports import Clock
 
+    Reason = tuple[str, dict[str, Any]]
+
 NS = 1_000_000_000
 FIFO_MARGIN_FRAMES = 1  # a chip may hold one frame more in its output register
+
+
+def reason_of(error: "OSError | SensorFault") -> "Reason":
+    """What a bus or a chip raised, as code and facts: the words are made where they are read."""
+    if isinstance(error, SensorFault):
+        names = ("chip", "expected", "found", "check")
+        return "chip", {name: getattr(error, name) for name in names}
+    return "bus", {"errno": error.errno or 0, "text": error.strerror or str(error)}
 
 
 class Drainer:
@@ -94,10 +104,10 @@ class Drainer:
         frames = len(raw) // self._frame_bytes
         return FrameBatch(self.name, raw, frames, self._ticks, self._ticks_ns, overrun, "")
 
-    def fault(self, text: str) -> "FrameBatch":
+    def fault(self, reason: "Reason") -> "FrameBatch":
         """A batch that only says what went wrong; what was held before it goes with it."""
         self._held = bytearray()
-        return FrameBatch(self.name, b"", 0, 0, self._clock.monotonic_ns(), False, text)
+        return FrameBatch(self.name, b"", 0, 0, self._clock.monotonic_ns(), False, reason)
 
     def stop(self) -> None:
         self._driver.stop()

@@ -79,7 +79,7 @@ def _question(options: "argparse.Namespace") -> "judge.Question":
 
 
 def _lines(answer: "dict[str, Any]", language: str) -> str:
-    from agent.page.words import sentence, text
+    from agent.page.words import sensor_detail, sentence, text
 
     severity = answer["severity"]
     rows = [f"{answer['file']}: {text('state.' + answer['verdict'], language)}"]
@@ -89,6 +89,6 @@ def _lines(answer: "dict[str, Any]", language: str) -> str:
             f"  {severity['velocity_rms_mm_s']:.2f} mm/s, {severity['zone']}"
             f" ({severity['edition']}, {severity['group']})"
         )
-    for note in answer["quality"]["reasons"] + answer["quality"]["notes"]:
-        rows.append(f"  {note}")
+    rows += [f"  {sensor_detail(reason, language)}" for reason in answer["quality"]["reasons"]]
+    rows += [f"  {note}" for note in answer["quality"]["notes"]]
     return "\n".join(rows)

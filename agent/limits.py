@@ -25,9 +25,9 @@ RATE_TRUSTED = 0.005  # a rate known to half a percent moves no line out of its 
 FIT_SPAN_S = (
     20.0  # the clock fit looks back this far: 0.1 % of rate in 10 s, and follows temperature
 )
+RATE_OUT_OF_SPEC = 0.02  # more than makers promise at 25 degC; known, so it may still be judged
 RATE_ERROR_MAX = 0.06  # oscillators are off by up to 4 %; beyond 6 % it is not the oscillator
-
-RATE_ERROR_POLLED = 1e9  # a sensor without a FIFO is as fast as it is asked: never its fault
+NO_RATE = 1e9  # a sensor without a FIFO is as fast as it is asked: never its fault
 
 BLOCKS_QUEUED = 50  # 5 s of an analysis that does not keep up, then the oldest goes, counted
 
@@ -38,6 +38,8 @@ ALARM_N = 5  # of the last ALARM_M windows; one bad window is not a fault
 ALARM_M = 8
 ALARM_RATIO = 20.0  # score over threshold: features 4.5 times further off than any healthy window
 DISTRUST_HOLD_S = 2.0  # a shorter gap in trusted data leaves the last state standing
+GLITCH_WINDOWS_MAX = 2  # windows of the last GLITCH_WINDOWS_OF with broken bits: more is a failure
+GLITCH_WINDOWS_OF = 8
 SETTLE_WINDOWS = 3  # a machine counts as running after about a second of motion
 STOPPED_BELOW_MM_S = 0.05  # above an ADXL345's own floor in 10-1000 Hz (about 0.02 mm/s measured)
 TEMPERATURE_READINGS = 10  # in a row above the limit, a second: a spark of noise is not heat

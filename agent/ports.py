@@ -95,7 +95,8 @@ if TYPE_CHECKING:
 
 # Raw frames as they came: `raw` holds `frames` frames back to back, oldest first. `ticks` is the
 # count of frames that the chip had produced since its start when its level was read at `mono_ns`.
-# `overrun`: the chip threw frames away before this batch. `fault` is "" or why nothing was read.
+# `overrun`: the chip threw frames away before this batch. `fault` is "" or why nothing was read, as
+# (code, facts).
 FrameBatch = namedtuple(
     "FrameBatch", ("sensor", "raw", "frames", "ticks", "mono_ns", "overrun", "fault")
 )

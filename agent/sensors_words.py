@@ -13,9 +13,9 @@ from agent.analysis.decode import decode
 from agent.analysis.trust import frames_trust, window_trust
 from agent.chips import BUS_KINDS, known_chips
 from agent.config import Sensor
-from agent.core.block import GOOD
-from agent.core.blockmaker import BlockMaker
-from agent.limits import FIT_SPAN_S, RATE_ERROR_MAX, RATE_ERROR_POLLED
+from agent.core.block import FAILURE, GOOD, NO_REASON
+from agent.page.words import sensor_detail
+from agent.stages.acquire import block_maker
 from drivers.device import SensorFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -142,8 +142,7 @@ class Ear:
     def __init__(self, adapter: "Any", facts: "Any") -> None:
         self._adapter = adapter
         self._facts = facts
-        error_max = RATE_ERROR_POLLED if facts.polled else RATE_ERROR_MAX
-        self._maker = BlockMaker(facts.name, facts.rate_hz, FIT_SPAN_S, error_max)
+        self._maker = block_maker(facts.name, facts.rate_hz, facts.polled)
 
     async def start(self) -> None:
         await self._adapter.start()
@@ -164,19 +163,19 @@ class Ear:
     def _heard(self, blocks: "list[Any]") -> "Heard":
         facts = self._facts
         raw = b"".join(block.raw for block in blocks)
-        status, reason = GOOD, ""
+        status, reason = GOOD, NO_REASON
         for block in blocks[1:]:  # the first may hold what waited before
             if block.status != GOOD:
                 status, reason = block.status, block.reason
         rate_hz = blocks[-1].rate_hz if blocks else 0.0
         lost = sum(block.lost for block in blocks)
         if status == GOOD and not raw:
-            status, reason = "failure", "it gave nothing"
-        if status == GOOD:
-            status, reason = frames_trust(raw, facts.layout)
+            status, reason = FAILURE, ("nothing", {})
         values = decode(raw, facts.layout)
         if status == GOOD and facts.range_g is not None:
-            status, reason = window_trust(values, facts.range_g)
+            (status, reason), values = window_trust(raw, facts.layout, facts.range_g)
+        elif status == GOOD:
+            status, reason = frames_trust(raw, facts.layout)
         channels = {
             channel.name: (*_mean_and_rms(values[:, place]), channel.unit)
             for place, channel in enumerate(facts.layout.channels)
@@ -213,4 +212,5 @@ def _tell(heard: "Heard", as_json: bool, print_object: "Callable[[object], None]
         for name, (mean, rms, unit) in heard.channels.items()
     ]
     line = f"{heard.name:14} {heard.chip:9} {heard.status:12} {heard.rate_hz:8.1f} Hz  "
-    print(line + ", ".join(parts) + (f"  {heard.reason}" if heard.reason else ""), flush=True)
+    why = sensor_detail(heard.reason, "en")
+    print(line + ", ".join(parts) + (f"  {why}" if why else ""), flush=True)

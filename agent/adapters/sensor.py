@@ -19,7 +19,7 @@ from agent.core.ladder import (
     kind_of_errno,
 )
 from agent.core.mailbox import Mailbox
-from agent.drain import Drainer
+from agent.drain import Drainer, reason_of
 from agent.limits import (
     BATCH_INTERVAL_S,
     BATCHES_QUEUED,
@@ -151,12 +151,13 @@ class _Turn:
         except SensorFault as error:
             self._climb(WRONG, error)
 
-    def _climb(self, kind: str, error: Exception) -> None:
+    def _climb(self, kind: str, error: "OSError | SensorFault") -> None:
         """One rung up: told, counted, and due when the ladder says so."""
         self._ladder = ladder = self._ladder.failed(kind)
         self.climbed[ladder.rung] = self.climbed.get(ladder.rung, 0) + 1
-        words = f"{error} ({ladder.words()}{self._refusal})"
-        fault = self._drainer.fault(words)
+        code, facts = reason_of(error)
+        facts["next"] = ladder.words() + self._refusal
+        fault = self._drainer.fault((code, facts))
         self.deliver(fault)
         if self._bring_up is not None or ladder.rung != RETRY:
             self._bring_up = self._drainer.bring_up()

@@ -4,30 +4,44 @@ Pure: time comes with the batches. A driver's bus error, an overrun or a count t
 clock all end the run of frames; the next block says how many are missing.
 """
 
-from agent.core.block import FAILURE, GOOD, OUT_OF_SPEC, Block
+from agent.core.block import FAILURE, GAP, GOOD, NO_REASON, OUT_OF_SPEC, RATE_OFF, Block
 from agent.core.clockfit import ClockFit
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.core.clockfit import Fit
+
 OVERRUN = "overrun"  # the chip's buffer was full before it was read
+RATE_WRONG = "rate_wrong"  # no oscillator is that far off: frames are lost, doubled or not ours
+NEVER = 1e9
 
 
 class BlockMaker:
-    """One sensor's batches to blocks. Beyond `rate_error_max` the rate itself is out of spec."""
+    """One sensor's batches to blocks, its true rate held against the nominal one.
+
+    Off by more than `rate_off` it is out of spec, but known: its blocks may be judged. Off by more
+    than `rate_error_max` it is not believed. Both only when the fit's uncertainty cannot be why.
+    """
 
     def __init__(
-        self, sensor: str, nominal_hz: float, fit_span_s: float, rate_error_max: float
+        self,
+        sensor: str,
+        nominal_hz: float,
+        fit_span_s: float,
+        rate_error_max: float,
+        rate_off: float = NEVER,
     ) -> None:
         self._sensor = sensor
         self._nominal_hz = nominal_hz
         self._rate_error_max = rate_error_max
+        self._rate_off = rate_off
         self._clock = ClockFit(nominal_hz, fit_span_s)
         self._seq = 0
         self._next_ns: "int | None" = None
         self._gap = False
-        self._rate_fault = ""  # stands until a new line shows a rate that can be
+        self._rate_wrong = NO_REASON  # stands until a new line shows a rate that can be
         self.frames_total = 0
         self.lost_total = 0
 
@@ -48,8 +62,8 @@ class BlockMaker:
         self._seq += 1
         self.frames_total += batch.frames
         self.lost_total += lost
-        status, reason = self._judge(batch, rate_hz, fit is not None)
-        if broken or (fit is not None and self._rate_fault):
+        status, reason = self._judge(batch, fit, lost)
+        if broken or (fit is not None and self._rate_wrong[0]):
             self._clock.restart()  # a line through what was wrong would outlive it
         return Block(
             self._sensor,
@@ -70,13 +84,26 @@ class BlockMaker:
             return 0
         return max(1, int((t0_ns - self._next_ns) * rate_hz / 1e9 + 0.5))
 
-    def _judge(self, batch: "Any", rate_hz: float, fitted: bool) -> "tuple[str, str]":
+    def _judge(
+        self, batch: "Any", fit: "Fit | None", lost: int
+    ) -> "tuple[str, tuple[str, dict[str, Any]]]":
         if batch.fault:
             return FAILURE, batch.fault
         if batch.overrun:
-            return OUT_OF_SPEC, OVERRUN
-        if fitted:
-            off = abs(rate_hz / self._nominal_hz - 1) > self._rate_error_max
-            words = f"true rate {rate_hz:.0f} Hz, expected {self._nominal_hz:.0f} Hz"
-            self._rate_fault = words if off else ""
-        return (OUT_OF_SPEC, self._rate_fault) if self._rate_fault else (GOOD, "")
+            return OUT_OF_SPEC, (OVERRUN, {"lost": lost})
+        if fit is not None:
+            off = self._off(fit)
+            wrong = off > self._rate_error_max
+            self._rate_wrong = (RATE_WRONG, self._rates(fit)) if wrong else NO_REASON
+            if not wrong and off > self._rate_off:
+                return OUT_OF_SPEC, (RATE_OFF, self._rates(fit))
+        if self._rate_wrong[0]:
+            return OUT_OF_SPEC, self._rate_wrong
+        return (OUT_OF_SPEC, (GAP, {"lost": lost})) if lost else (GOOD, NO_REASON)
+
+    def _off(self, fit: "Fit") -> float:
+        """How far the true rate is off at the least, relative."""
+        return abs(float(fit.rate_hz) / self._nominal_hz - 1) - float(fit.rate_error)
+
+    def _rates(self, fit: "Fit") -> "dict[str, Any]":
+        return {"rate_hz": round(fit.rate_hz, 1), "expected_hz": round(self._nominal_hz, 1)}

@@ -12,7 +12,11 @@ BINS = 16
 POINTS_MIN = 6
 POINTS_KEPT = 256
 
-# rate_hz; t0_ns: the time of tick 0; rate_error: relative uncertainty (two standard errors).
+# The slope's standard error times this holds the true slope in 95 of 100 fits or more, also when
+# few points carry it (Student's t) and their delays are not Gaussian: tested with 0 to 15 ms.
+SURE = 2.4
+SURE_FEW = 5.0
+# rate_hz; t0_ns: the time of tick 0; rate_error: relative uncertainty, of 95 in 100 fits.
 Fit = namedtuple("Fit", ("rate_hz", "t0_ns", "rate_error"))
 
 
@@ -43,12 +47,16 @@ class ClockFit:
         rough = _line(points)
         if rough is None:
             return None
-        line = _line(_earliest(points, rough)) or rough
+        earliest = _earliest(points, rough)
+        line = _line(earliest)
+        if line is None:
+            return None
         ns_per_tick, at_zero_ns, error_ns = line
         if ns_per_tick <= 0:
             return None
         t0_ns = ns0 + int(at_zero_ns) - int(tick0 * ns_per_tick)
-        return Fit(1e9 / ns_per_tick, t0_ns, 2 * error_ns / ns_per_tick)
+        sure = SURE + SURE_FEW / (len(earliest) - 2)
+        return Fit(1e9 / ns_per_tick, t0_ns, sure * error_ns / ns_per_tick)
 
 
 def _earliest(

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from agent.core.block import GOOD
+from agent.core.block import judgeable
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ class WindowCutter:
         self._held = bytearray()
 
     def take(self, block: "Block") -> "list[Window]":
-        """The windows that `block` completes. A block that is not good leaves nothing behind."""
-        if block.lost or block.status != GOOD:
+        """The windows that `block` completes. A block not to be judged leaves nothing behind."""
+        sound = judgeable(block)
+        if block.lost or not sound:
             self.restart()
-        if block.status != GOOD:
+        if not sound:
             return []
         self._held.extend(block.raw)
         made = []

@@ -1,6 +1,7 @@
 """Spanish and English: the catalogues, and a verdict's reason as a sentence."""
 
 import json
+import re
 from pathlib import Path
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -13,6 +14,13 @@ _CATALOGUES: "dict[str, dict[str, str]]" = {
     language: json.loads((_HERE / f"{language}.json").read_text(encoding="utf-8"))
     for language in LANGUAGES
 }
+# What drivers say, {} for what varies: English to Spanish. Drivers know one language only.
+_PATTERNS = [
+    (re.compile("(.+)".join(re.escape(part) for part in english.split("{}"))), spanish)
+    for english, spanish in json.loads(
+        (_HERE / "drivers_es.json").read_text(encoding="utf-8")
+    ).items()
+]
 BURSTS = ("envelope_rms", "envelope_crest", "kurtosis", "crest")
 BEARING_FROM_HZ = 300.0  # rolling-element bursts ring above it, shaft orders lie below
 
@@ -35,9 +43,35 @@ def sentence(reason: "Any", language: str) -> str:
     return text(f"reason.{code}", language, **facts)
 
 
-def sensor_detail(reason: str, language: str) -> str:
-    """Why a sensor is not trusted: our own reasons in the reader's language, others as they are."""
-    return _CATALOGUES[language].get(f"detail.{reason}", reason)
+def sensor_detail(reason: "Any", language: str) -> str:
+    """Why a sensor is not trusted, (code, facts), as a part of a sentence; "" for no reason.
+
+    Rows of earlier versions hold a sentence instead: it is given as it is.
+    """
+    if isinstance(reason, str):
+        return reason
+    code, facts = reason
+    if not code:
+        return ""
+    shown = {name: phrase(value, language) for name, value in facts.items()}
+    if code == "frozen":
+        shown["axis"] = "xyz"[facts["axis"]] if facts["axis"] < 3 else str(facts["axis"])
+    key = f"detail.{code}"
+    if code == "bus" and f"{key}.{facts['errno']}" in _CATALOGUES[language]:
+        key = f"{key}.{facts['errno']}"
+    follows = f" ({shown['next']})" if shown.get("next") else ""
+    return text(key, language, **shown) + follows
+
+
+def phrase(words: "Any", language: str) -> "Any":
+    """What a driver or the system says, in the reader's language; as it is when nobody knows it."""
+    if language == "en" or not isinstance(words, str):
+        return words
+    for pattern, translated in _PATTERNS:
+        found = pattern.fullmatch(words)
+        if found:
+            return translated.format(*(phrase(part, language) for part in found.groups()))
+    return words
 
 
 def verdict_words(verdicts: "dict[str, int]", language: str) -> str:

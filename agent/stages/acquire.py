@@ -3,13 +3,19 @@
 import asyncio
 
 from agent.core.blockmaker import BlockMaker
-from agent.limits import FIT_SPAN_S, RATE_ERROR_MAX, RATE_ERROR_POLLED, SILENT_S
+from agent.limits import FIT_SPAN_S, NO_RATE, RATE_ERROR_MAX, RATE_OUT_OF_SPEC, SILENT_S
 from agent.ports import FrameBatch
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from agent.core.mailbox import Mailbox
     from agent.ports import Clock, Sensor
+
+
+def block_maker(name: str, nominal_hz: float, polled: bool) -> "BlockMaker":
+    """One sensor's frames to blocks, by the program's own bounds."""
+    limits = (NO_RATE, NO_RATE) if polled else (RATE_ERROR_MAX, RATE_OUT_OF_SPEC)
+    return BlockMaker(name, nominal_hz, FIT_SPAN_S, *limits)
 
 
 class Acquirer:
@@ -27,8 +33,7 @@ class Acquirer:
         self._sensor = sensor
         self._readers = readers
         self._clock = clock
-        error_max = RATE_ERROR_POLLED if polled else RATE_ERROR_MAX
-        self.maker = BlockMaker(sensor.name, nominal_hz, FIT_SPAN_S, error_max)
+        self.maker = block_maker(sensor.name, nominal_hz, polled)
 
     async def run(self) -> None:
         await self._sensor.start()
@@ -43,5 +48,5 @@ class Acquirer:
             return await asyncio.wait_for(self._sensor.next_batch(), SILENT_S)
         except TimeoutError:
             now_ns = self._clock.monotonic_ns()
-            text = f"nothing from its bus for {SILENT_S:g} s"
-            return FrameBatch(self._sensor.name, b"", 0, 0, now_ns, False, text)
+            reason = ("bus_hangs", {"seconds": SILENT_S})
+            return FrameBatch(self._sensor.name, b"", 0, 0, now_ns, False, reason)

@@ -5,12 +5,16 @@ import asyncio
 from agent.analysis.anomaly import to_json
 from agent.analysis.decode import decode
 from agent.analysis.features import shortest_window
+from agent.analysis.fitted import Fitted
 from agent.analysis.spectra import iso_band_hz
-from agent.analysis.trust import frames_trust, temperature_trust, window_trust
+from agent.analysis.trust import SOUND, frames_trust, window_trust
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN
-from agent.core.block import CHECK, GOOD
+from agent.core.block import CHECK, GOOD, OUT_OF_SPEC, judgeable
+from agent.core.channel import SIMULATED, Channel
+from agent.core.operating_state import RUNNING, STOPPED
+from agent.core.thermocouple import Thermocouple
 from agent.core.window import WindowCutter
-from agent.limits import RATE_TRUSTED, WINDOW_OVERLAP
+from agent.limits import GLITCH_WINDOWS_MAX, GLITCH_WINDOWS_OF, RATE_TRUSTED, WINDOW_OVERLAP
 from agent.ports import StoreFault
 from agent.stages.machine import Temperature, baseline_key
 from agent.stages.record import Record
@@ -54,13 +58,16 @@ class Analyser:
         vibration = sensors[machine.vibration]
         frames = shortest_window(vibration.rate_hz, iso_band_hz(machine.rpm)[0])
         self._cutter = WindowCutter(frames, frames // WINDOW_OVERLAP, vibration.layout.frame_bytes)
-        self._status = {name: (GOOD, "") for name in sensors}
+        self._channels = {name: Channel(GLITCH_WINDOWS_MAX, GLITCH_WINDOWS_OF) for name in sensors}
+        self._quantum_g = vibration.layout.channels[0].scale
+        self.fitted = Fitted(self._quantum_g)
+        self._thermocouple = Thermocouple()
+        self._operating = UNKNOWN
         self._kept = watch.baseline
         self._key = baseline_key(machine, watch.model)
         self._mode = f"baseline {machine.name}"
         self.verdicts: "dict[str, int]" = {}
         self._judged = NORMAL
-        self._felt: "dict[str, tuple[float, float]]" = {}
         self._shown: "Verdict | None" = None
         self.windows = 0
         self.alarms = 0
@@ -77,54 +84,66 @@ class Analyser:
     def _feel(self, block: "Block") -> None:
         """The last frame of a thermocouple's block is its reading."""
         facts = self._sensors[block.sensor]
-        status, reason, degc = block.status, block.reason, None
-        if block.status == GOOD and block.frames:
+        trust, degc = (block.status, block.reason), None
+        if judgeable(block) and block.frames:
             last = block.raw[-facts.layout.frame_bytes :]
-            status, reason = frames_trust(last, facts.layout)
-            if status == GOOD:
+            trust = frames_trust(last, facts.layout)
+            if trust == SOUND:
                 hot, cold = (float(value) for value in decode(last, facts.layout)[0])
-                status, reason = temperature_trust((hot, cold), self._felt.get(block.sensor))
-                self._felt[block.sensor] = (hot, cold)
-                degc = hot if status == GOOD else None
-        self._status[block.sensor] = (status, reason)
+                running = self._operating == RUNNING
+                self._thermocouple = self._thermocouple.after(hot, cold, block.t0_ns, running)
+                trust, degc = self._thermocouple.trust, self._thermocouple.degc
+            channel = self._channels[block.sensor].after("block", (block.status, block.reason))
+            self._say(block.sensor, channel.after_window(trust))
+        elif not judgeable(block):
+            self._say(block.sensor, self._channels[block.sensor].after_break(trust))
+        status, reason = self._channels[block.sensor].trust
         self._watch.feel(Temperature(degc, status, reason))
 
     async def _listen(self, block: "Block") -> None:
-        self._status[block.sensor] = (block.status, block.reason)
+        trust = (block.status, block.reason)
+        channel = self._channels[block.sensor]
         windows = self._cutter.take(block)
-        if block.status != GOOD:
-            verdict = self._watch.distrust(block.sensor, block.status, block.reason, block.t0_ns)
-            self._tell(verdict)
+        if not judgeable(block):
+            self._say(block.sensor, channel.after_break(trust))
+            self._tell(self._watch.distrust(block.sensor, *trust, block.t0_ns))
+        elif block.frames:
+            self._say(block.sensor, channel.after("block", trust))
         for window in windows:
-            if window.rate_error <= RATE_TRUSTED:
-                self.windows += 1
-                self._tell(self._judge(window))
-                await self._keep_baseline()
+            self.windows += 1
+            self._tell(self._judge(window))
+            await self._keep_baseline()
+
+    def _say(self, name: str, channel: "Channel") -> None:
+        self._channels[name] = channel
 
     def _judge(self, window: "Window") -> "Verdict":
         facts = self._sensors[window.sensor]
-        status, reason = frames_trust(window.raw, facts.layout)
-        values = decode(window.raw, facts.layout)
-        if status == GOOD:
-            status, reason = window_trust(values, facts.range_g)
-        self._status[window.sensor] = (status, reason)
-        if status != GOOD:
-            return self._watch.distrust(window.sensor, status, reason, window.end_ns)
-        return self._watch.take(values, window.rate_hz, window.end_ns)
+        trust, values = window_trust(window.raw, facts.layout, facts.range_g)
+        if trust == SOUND and window.rate_error > RATE_TRUSTED:
+            trust = CHECK, ("rate_unsure", {"percent": round(100 * window.rate_error, 1)})
+        channel = self._channels[window.sensor].after_window(trust)
+        if trust != SOUND:
+            self._say(window.sensor, channel)
+            return self._watch.distrust(window.sensor, *channel.said("window"), window.end_ns)
+        verdict = self._watch.take(values, window.rate_hz, window.end_ns)
+        self._operating = verdict.operating_state
+        stands = self._operating == STOPPED
+        self.fitted = self.fitted.after(values, stands)
+        off = (OUT_OF_SPEC, ("machine_off", {})) if stands else SOUND
+        self._say(window.sensor, channel.after("fitted", self.fitted.trust).after("machine", off))
+        return verdict
+
+    def _said(self, name: str) -> "dict[str, Any]":
+        """One sensor of the card; a simulated one says so when there is nothing else to say."""
+        facts, trust = self._sensors[name], self._channels[name].trust
+        if facts.simulated and trust[0] == GOOD:
+            trust = SIMULATED
+        return {"name": name, "chip": facts.chip, "status": trust[0], "reason": list(trust[1])}
 
     def _tell(self, verdict: "Verdict") -> None:
         self.verdicts[verdict.state] = self.verdicts.get(verdict.state, 0) + 1
-        channels = [
-            {
-                "name": name,
-                "chip": facts.chip,
-                "status": CHECK
-                if facts.simulated and self._status[name][0] == GOOD
-                else self._status[name][0],
-                "reason": self._status[name][1] or ("simulated" if facts.simulated else ""),
-            }
-            for name, facts in self._sensors.items()
-        ]
+        channels = [self._said(name) for name in self._sensors]
         utc_ns, synced = self._clock.utc_ns(), self._clock.synced()
         told = verdict.assessment is not None or verdict.state != UNKNOWN
         if told or not self._watch.holds(verdict.mono_ns):
@@ -155,6 +174,7 @@ class Analyser:
                 self._bulletin.degrade(self._mode, f"{self._machine.name}: not kept yet ({fault})")
                 return
             self._kept = baseline
+            self.fitted = Fitted(self._quantum_g)  # learned anew: as it is fitted now
             self._bulletin.recover(self._mode)
         elif self._watch.baseline is None and self._watch.rejected:
             words = f"{self._machine.name}: {self._watch.rejected}; learning again"

@@ -77,10 +77,11 @@ class MachineWatch:
         degc = temperature.degc
         self._hot = self._hot + 1 if degc is not None and degc > TEMPERATURE_LIMIT_DEGC else 0
 
-    def distrust(self, sensor: str, status: str, reason: str, mono_ns: int) -> "Verdict":
+    def distrust(self, sensor: str, status: str, reason: "Any", mono_ns: int) -> "Verdict":
         """The verdict when the sensor gave nothing that may be judged.
 
-        A moment of it (one overrun, one clipped window) changes no state: `changed` stays None.
+        `reason`: (code, facts). A moment of it (one overrun, one clipped window) changes no state:
+        `changed` stays None.
         """
         facts = {"name": sensor, "status": status, "reason": reason}
         held = self._state

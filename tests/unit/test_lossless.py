@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.analysis.decode import decode
 from agent.core.block import GOOD
 from agent.core.blockmaker import BlockMaker
-from agent.drain import Drainer
+from agent.drain import Drainer, reason_of
 from agent.limits import FIT_SPAN_S, RATE_ERROR_MAX
 from agent.play import SteppedClock
 from drivers.adxl345 import Adxl345
@@ -66,7 +66,7 @@ class Rig:
                 self.blocks.append(self.maker.take(self.drainer.batch()))
         except (OSError, SensorFault) as error:
             self.running = False
-            self.blocks.append(self.maker.take(self.drainer.fault(str(error))))
+            self.blocks.append(self.maker.take(self.drainer.fault(reason_of(error))))
 
     def numbers(self, block: Any) -> list[int]:
         values = np.rint(decode(block.raw, Adxl345.layout) * 256).astype(int)

@@ -1,0 +1,102 @@
+"""Is a fitted accelerometer still what it was? Its noise at rest, its zero, the way it points.
+
+Slow things, seen over many windows: a sensor that ages or that somebody moved. None of it forbids
+a judgement of the window at hand; all of it asks for a person (NE 107: maintenance). Pure.
+"""
+
+import numpy as np
+
+from agent.core.block import GOOD, MAINTENANCE, NO_REASON
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+LEARN_WINDOWS = 50  # some 8 s: the mean of a running machine's windows settles to a few mg
+FORGET = 1.0 / 50  # of what is now: a knock or one bad window moves nothing
+FLOOR_TIMES = 2.0
+DRIFT_G = 0.1  # an ADXL345's zero moves 50 mg over 40 degC (Table 1): twice that is no weather
+MOVED_DEG = 10.0  # what a temperature's drift can feign is 3; a re-mounted sensor turns by more
+WHITE = 6.0**0.5  # the second difference of white noise has this many times its deviation
+
+
+class Fitted:
+    """What was learned of one sensor, and what it is now; `quantum_g`: its smallest step."""
+
+    __slots__ = ("_floor", "_gravity", "_now_floor", "_now_gravity", "_quantum_g", "_rest", "_seen")
+
+    def __init__(self, quantum_g: float) -> None:
+        self._quantum_g = quantum_g
+        self._seen = 0
+        self._rest = 0
+        self._gravity: "Floats | None" = None
+        self._now_gravity: "Floats | None" = None
+        self._floor: "Floats | None" = None
+        self._now_floor: "Floats | None" = None
+
+    def after(self, values: "Floats", at_rest: bool) -> "Fitted":
+        """The state after one trusted window, (n, axes) in g, of a machine at rest or not."""
+        new = Fitted(self._quantum_g)
+        new._seen, new._rest = self._seen + 1, self._rest + at_rest
+        felt = values.mean(axis=0)
+        new._now_gravity = _slow(self._now_gravity, felt, new._seen)
+        new._gravity = new._now_gravity if new._seen <= LEARN_WINDOWS else self._gravity
+        new._floor, new._now_floor = self._floor, self._now_floor
+        if at_rest:
+            new._now_floor = _slow(self._now_floor, noise_floor_g(values), new._rest)
+            new._floor = new._now_floor if new._rest <= LEARN_WINDOWS else self._floor
+        return new
+
+    @property
+    def trust(self) -> "tuple[str, tuple[str, dict[str, Any]]]":
+        """(NE 107 status, reason)."""
+        drift_g, turned_deg, louder = self.drift_g, self.turned_deg, self._louder()
+        if abs(drift_g) > DRIFT_G:
+            return MAINTENANCE, ("drift", {"drift_g": round(drift_g, 2)})
+        if turned_deg > MOVED_DEG:
+            return MAINTENANCE, ("moved", {"degrees": round(turned_deg)})
+        if louder > FLOOR_TIMES:
+            return MAINTENANCE, ("noise_floor", {"times": round(louder, 1)})
+        return GOOD, NO_REASON
+
+    @property
+    def drift_g(self) -> float:
+        """How much longer the vector of gravity has become: no turn of the sensor does that."""
+        if self._gravity is None or self._now_gravity is None:
+            return 0.0
+        return float(np.linalg.norm(self._now_gravity) - np.linalg.norm(self._gravity))
+
+    @property
+    def turned_deg(self) -> float:
+        """The angle between gravity as it was learned and as it is felt now."""
+        if self._gravity is None or self._now_gravity is None or len(self._gravity) != 3:
+            return 0.0
+        lengths = np.linalg.norm(self._gravity) * np.linalg.norm(self._now_gravity)
+        if not lengths:
+            return 0.0
+        cosine = float(self._gravity @ self._now_gravity) / float(lengths)
+        return float(np.degrees(np.arccos(min(1.0, max(-1.0, cosine)))))
+
+    def _louder(self) -> float:
+        """Its noise at rest now, in times of what it was; the quantum's own noise is in both."""
+        if self._floor is None or self._now_floor is None:
+            return 0.0
+        least = self._quantum_g / 12**0.5
+        return float(np.max(np.maximum(self._now_floor, least) / np.maximum(self._floor, least)))
+
+
+def noise_floor_g(values: "Floats") -> "Floats":
+    """White noise of each axis in g RMS, shape (axes,), below whatever moves slowly."""
+    floor: "Floats" = np.diff(values, n=2, axis=0).std(axis=0) / WHITE
+    return floor
+
+
+def _slow(before: "Floats | None", now: "Floats", count: int) -> "Floats":
+    """The mean of the first windows, then a slow mean of the latest ones."""
+    if before is None:
+        return now
+    return before + max(FORGET, 1.0 / count) * (now - before)
