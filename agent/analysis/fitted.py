@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LEARN_WINDOWS = 50  # some 8 s: the mean of a running machine's windows settles to a few mg
 FORGET = 1.0 / 50  # of what is now: a knock or one bad window moves nothing
 FLOOR_TIMES = 2.0
+KNOCK_TIMES = 4.0  # a window louder than this is a knock, and counts no more than this
 DRIFT_G = 0.1  # an ADXL345's zero moves 50 mg over 40 degC (Table 1): twice that is no weather
 MOVED_DEG = 10.0  # what a temperature's drift can feign is 3; a re-mounted sensor turns by more
 WHITE = 6.0**0.5  # the second difference of white noise has this many times its deviation
@@ -47,7 +48,10 @@ class Fitted:
         new._gravity = new._now_gravity if new._seen <= LEARN_WINDOWS else self._gravity
         new._floor, new._now_floor = self._floor, self._now_floor
         if at_rest:
-            new._now_floor = _slow(self._now_floor, noise_floor_g(values), new._rest)
+            floor = noise_floor_g(values)
+            if self._now_floor is not None:
+                floor = np.minimum(floor, KNOCK_TIMES * self._now_floor)
+            new._now_floor = _slow(self._now_floor, floor, new._rest)
             new._floor = new._now_floor if new._rest <= LEARN_WINDOWS else self._floor
         return new
 

@@ -1,0 +1,79 @@
+"""What drivers and the system say of a sensor, in the reader's language."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from agent.chips import known_chips
+from agent.core.ladder import RUNG_WORDS
+from agent.drain import reason_of
+from agent.page.words import phrase, sensor_detail
+from drivers.device import SensorFault
+
+ROOT = Path(__file__).resolve().parents[2]
+SAME_IN_BOTH = re.compile(r"(0x)?X?")  # figures and names of registers need no translation
+WIRES = ("read_wires", "write_wires")
+
+
+def said_by_drivers() -> list[tuple[str, str]]:
+    """(where, words) of every sentence a driver or the drain loop says, X for what varies."""
+    found = []
+    for path in [*sorted((ROOT / "drivers").glob("*.py")), ROOT / "agent" / "drain.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            where = f"{path.name}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id == "SensorFault":
+                    found += [(where, words) for arg in node.args[1:] for words in shown(arg)]
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                if node.targets[0].id in WIRES:
+                    found += [(where, words) for words in shown(node.value)]
+    for name, chip in known_chips().items():
+        found += [(name, check.reason) for check in chip.driver.layout.checks]
+    return found
+
+
+def shown(node: ast.expr) -> list[str]:
+    """The text of a literal, X for each hole of an f-string; nothing for a variable."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.JoinedStr):
+        parts = (one.value if isinstance(one, ast.Constant) else "X" for one in node.values)
+        return ["".join(str(part) for part in parts)]
+    if isinstance(node, ast.BinOp):
+        return ["X".join([*shown(node.left), ""])]
+    return []
+
+
+@pytest.mark.parametrize(("where", "words"), sorted(set(said_by_drivers())))
+def test_what_a_driver_says_exists_in_spanish(where: str, words: str) -> None:
+    if not SAME_IN_BOTH.fullmatch(words):
+        assert phrase(words, "es") != words, f"{where}: no Spanish for {words!r}"
+        assert phrase(words, "en") == words
+
+
+@pytest.mark.parametrize("words", [words for words in RUNG_WORDS if words != "running"])
+def test_what_is_done_about_a_failure_exists_in_spanish(words: str) -> None:
+    assert phrase(words, "es") != words or phrase(f"{words} for 5 s", "es") != f"{words} for 5 s"
+
+
+def test_a_wrong_id_names_the_wire_in_both_languages() -> None:
+    fault = SensorFault("adxl345", "device id 0xe5", "0x00", "MISO, CS and the supply")
+    reason = reason_of(fault)
+    english, spanish = (sensor_detail(reason, language) for language in ("en", "es"))
+    assert english == "adxl345: expected device id 0xe5, found 0x00; check MISO, CS and the supply"
+    assert "se esperaba identificación 0xe5" in spanish and "la alimentación" in spanish
+
+
+def test_an_error_of_the_system_is_told_by_what_to_do() -> None:
+    known = reason_of(OSError(121, "Remote I/O error"))
+    assert "alimentación" in sensor_detail(known, "es") and "supply" in sensor_detail(known, "en")
+    unknown = reason_of(OSError(71, "Protocol error"))
+    for language in ("en", "es"):
+        assert "Protocol error" in sensor_detail(unknown, language)
+        assert "(71)" in sensor_detail(unknown, language)
+
+
+def test_a_sentence_of_an_earlier_version_is_shown_as_it_is() -> None:
+    assert sensor_detail("true rate 880 Hz, expected 800 Hz", "es").startswith("true rate 880")
