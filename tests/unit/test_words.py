@@ -23,15 +23,19 @@ def said_by_drivers() -> list[tuple[str, str]]:
     for path in [*sorted((ROOT / "drivers").glob("*.py")), ROOT / "agent" / "drain.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
             where = f"{path.name}:{getattr(node, 'lineno', 0)}"
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id == "SensorFault":
-                    found += [(where, words) for arg in node.args[1:] for words in shown(arg)]
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                if node.targets[0].id in WIRES:
-                    found += [(where, words) for words in shown(node.value)]
+            found += [(where, words) for words in said_by(node)]
     for name, chip in known_chips().items():
         found += [(name, check.reason) for check in chip.driver.layout.checks]
     return found
+
+
+def said_by(node: ast.AST) -> list[str]:
+    """What a fault is raised with, or a driver's wires are called."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "SensorFault":
+        return [words for argument in node.args[1:] for words in shown(argument)]
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in WIRES:
+        return shown(node.value)
+    return []
 
 
 def shown(node: ast.expr) -> list[str]:
