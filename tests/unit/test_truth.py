@@ -23,7 +23,7 @@ from agent.limits import RATE_ERROR_MAX, RATE_OUT_OF_SPEC
 from agent.ports import FrameBatch
 
 NS = 1_000_000_000
-SOUND = (GOOD, ("", {}))
+SOUND: Any = (GOOD, ("", {}))
 GLITCH = (CHECK, ("frames", {"said": "a bit", "frames": 1}))
 
 
