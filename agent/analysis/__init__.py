@@ -1,1 +1,1 @@
-"""Pure functions on arrays: decoding, spectra, severity, features, anomaly."""
+"""Pure functions on arrays: decoding, spectra, severity, features, anomaly, bearings."""

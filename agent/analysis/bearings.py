@@ -32,11 +32,34 @@ if TYPE_CHECKING:
         name: str
         orders: BearingOrders
         source: str
+
+    class BearingVerdict(NamedTuple):
+        """What the envelope of a stretch says of a bearing.
+
+        `verdict`: inner outer rolling_element cage none unknown. `none`: looked, able to see,
+        nothing stands out; `unknown`: cannot say, and `reason` says why as a code, else "".
+        Of the element named (else None): its `order` of impacts (of a rolling element 2 x BSF),
+        where they are (`measured_hz`), `slip` against that order at the speed found, how many
+        of three `harmonics` stand out, and `score`, the mean level of the three in decades.
+        """
+
+        verdict: str
+        order: float | None
+        measured_hz: float | None
+        slip: float | None
+        harmonics: int
+        score: float | None
+        method: str
+        reason: str
 else:
     from collections import namedtuple
 
     BearingOrders = namedtuple("BearingOrders", ("bpfo", "bpfi", "bsf", "ftf"))
     Bearing = namedtuple("Bearing", ("name", "orders", "source"))
+    BearingVerdict = namedtuple(
+        "BearingVerdict",
+        ("verdict", "order", "measured_hz", "slip", "harmonics", "score", "method", "reason"),
+    )
 
 TABLE = __file__.rsplit("/", 1)[0] + "/bearings.json"
 NEAR_NAMES = 3  # offered when a name is not known
