@@ -9,12 +9,14 @@ from collections import namedtuple
 
 from agent import __version__
 from agent.adapters.clock_os import OsClock
+from agent.adapters.gpio_linux import I2cRecovery
 from agent.adapters.sensor import BusThread
 from agent.adapters.store_sqlite import SqliteStore
 from agent.adapters.upstream_aiomqtt import AiomqttUpstream
 from agent.analysis.anomaly import StatisticsModel, from_json, to_json
 from agent.analysis.features import FEATURE_VERSION
 from agent.analysis.severity import of_site, read_tables, table_for
+from agent.boards import recovery_facts
 from agent.chips import BUS_KINDS, known_chips
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
@@ -170,7 +172,11 @@ class Agent:
     def _bus_thread(self, bus: "Any") -> "BusThread":
         """A simulated bus has no recovery: nothing is open and nothing hangs."""
         port = self.bus_port(bus)
-        return BusThread(bus.name, self.clock, port if hasattr(port, "reopen") else None)
+        recovery = port if hasattr(port, "reopen") else None
+        if bus.kind == "smbus2":
+            facts, why_not = recovery_facts(self._settings.board, bus)
+            recovery = I2cRecovery(bus.number, port, facts, why_not)
+        return BusThread(bus.name, self.clock, recovery)
 
     def bus_port(self, bus: "Any") -> "Any":
         """The adapter of a bus, made once: chips on one I2C bus share it."""

@@ -7,6 +7,7 @@ found at once, not one a run.
 from collections import namedtuple
 
 from agent.analysis.bearings import BearingFault, bearing_for
+from agent.boards import known_boards
 from agent.checked import (
     ConfigFault,
     Part,
@@ -34,6 +35,7 @@ RISING = "three limits above 0 that rise: A/B, B/C, C/D"
 AXES = ("x", "y", "z")  # of the sensor; the axial one lies along the shaft
 MAINS_HZ = (50, 60)
 CHIPS = known_chips()
+BOARDS = known_boards()
 I2C_SPEED_HZ, SPI_SPEED_HZ = 100_000, 2_000_000  # a Raspberry Pi's own defaults
 
 Device = namedtuple("Device", ("site", "name"))
@@ -75,6 +77,7 @@ Settings = namedtuple(
         "page",
         "broker",
         "model_dir",
+        "board",
         "buses",
         "sensors",
         "machines",
@@ -104,6 +107,7 @@ def _settings(root: "Part") -> "Settings":
         _page(root.part("page", {})),
         _broker(root.part("broker")) if root.has("broker") else None,
         root.take("model_dir", "a folder's path", is_text, None),
+        root.take("board", one_of(BOARDS), one_of_these(BOARDS), None),
         tuple(_bus(part) for part in root.parts("buses")),
         tuple(_sensor(part) for part in root.parts("sensors")),
         tuple(_machine(part) for part in root.parts("machines")),

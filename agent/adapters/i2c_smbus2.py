@@ -21,8 +21,6 @@ def open_bus(settings: "Any", plant: "Any", clock: "Any") -> "I2cSmbus2":
 class I2cSmbus2:
     """The I2C port over /dev/i2c-`number`. OSError with the bus's errno and name."""
 
-    has_clock_line = False
-
     def __init__(self, number: int) -> None:
         self._number = number
         self._bus: "Any" = None
@@ -55,9 +53,6 @@ class I2cSmbus2:
         if error.errno == errno.EREMOTEIO:
             return f"{place}: nothing answers at 0x{address:02x} (SDA, SCL, supply, address pin?)"
         return f"{place}: {error.strerror or error}"
-
-    def clocks(self) -> None:
-        """Never called: see `has_clock_line`."""
 
     def reopen(self) -> None:
         bus, self._bus = self._bus, None

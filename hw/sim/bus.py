@@ -4,6 +4,8 @@ A chip on SPI has `advance(now_ns)` and `transfer(sent, received)`; one on I2C h
 `read_registers(register, buffer)` and `write_registers(register, values)`.
 """
 
+from hw.sim.wires import I2cWires
+
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +58,7 @@ class SimI2c:
         self._now_ns = now_ns
         self._ns_per_bit = 1_000_000_000 // speed_hz
         self._wire_free_ns = 0
+        self.wires = I2cWires()
         self.transfers = 0
         self.wire_bits = 0
         self.fail_with: "OSError | None" = None
@@ -70,6 +73,7 @@ class SimI2c:
         """The chip at `address`, brought to the moment when the wire is free for it."""
         if self.fail_with is not None:
             raise self.fail_with
+        self.wires.need_free()
         chip = self._chips.get(address)
         if chip is None:
             raise OSError(EREMOTEIO, f"no chip acknowledges address 0x{address:02x}")

@@ -1,10 +1,12 @@
-/* The kernel's door: I2C and SPI device nodes that lead to simulated chips.
+/* The kernel's door: I2C, SPI and GPIO device nodes that lead to simulated chips.
  *
  * Preloaded into an unmodified program. Opening a node named in LATIDO_DOOR_NODES (separated by ':')
  * connects to the Unix socket LATIDO_DOOR instead, and ioctl, read and write on it are sent there.
  * A request is: uint32 kind, uint32 argument, uint32 length, bytes. An answer is: int32 result (below 0 a
- * negated errno), uint32 length, bytes. Structures are those of linux/i2c-dev.h and linux/spi/spidev.h. */
+ * negated errno), uint32 length, bytes. Structures are those of linux/i2c-dev.h, linux/spi/spidev.h and
+ * linux/gpio.h; GPIO ioctls pass as they are. Nodes below /sys/ take writes. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +21,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { OPEN = 1, I2C_TRANSFER = 2, SPI_TRANSFER = 3, READ = 4, WRITE = 5, SMBUS = 6 };
+enum { OPEN = 1, I2C_TRANSFER = 2, SPI_TRANSFER = 3, READ = 4, WRITE = 5, SMBUS = 6, GPIO = 7 };
+enum { GPIO_GET_LINE = 0x07, GPIO_LINE_FD_AT = 588 }; /* struct gpio_v2_line_request: fd comes last */
 enum { FDS = 4096, BODY_MAX = 1 << 17 };
 
-struct node { int used, is_spi; uint32_t address; uint8_t mode, bits; uint32_t speed; };
+struct node { int used, is_spi, is_gpio; char path[64]; uint32_t address; uint8_t mode, bits; uint32_t speed; };
 static struct node nodes[FDS];
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t turns[FDS]; /* one a connection: a bus that hangs holds up nobody else */
 
 struct i2c_msg { uint16_t addr, flags, len; uint8_t *buf; };
 struct i2c_rdwr { struct i2c_msg *msgs; uint32_t nmsgs; };
@@ -60,7 +63,7 @@ static int ask(int fd, uint32_t kind, uint32_t argument, const void *body, uint3
                void *answer, uint32_t room) {
     uint32_t head[3] = {kind, argument, length}, back[2];
     int result = -1;
-    pthread_mutex_lock(&turn);
+    pthread_mutex_lock(&turns[fd]);
     if (!all(fd, head, sizeof head, 1) && !all(fd, (void *)body, length, 1)
         && !all(fd, back, sizeof back, 0)) {
         uint8_t *rest = back[1] ? malloc(back[1]) : NULL;
@@ -73,7 +76,7 @@ static int ask(int fd, uint32_t kind, uint32_t argument, const void *body, uint3
         }
         free(rest);
     }
-    pthread_mutex_unlock(&turn);
+    pthread_mutex_unlock(&turns[fd]);
     return result;
 }
 
@@ -86,7 +89,9 @@ static int enter(const char *path) {
     if (ask(fd, OPEN, 0, path, strlen(path), NULL, 0) < 0) {
         int why = errno; REAL(close)(fd); errno = why; return -1;
     }
-    nodes[fd] = (struct node){1, strstr(path, "spidev") != NULL, 0, 0, 8, 500000};
+    nodes[fd] = (struct node){.used = 1, .is_spi = strstr(path, "spidev") != NULL,
+                              .is_gpio = strstr(path, "gpiochip") != NULL, .bits = 8, .speed = 500000};
+    strncpy(nodes[fd].path, path, sizeof nodes[fd].path - 1);
     return fd;
 }
 
@@ -109,6 +114,23 @@ int openat(int folder, const char *path, int flags, ...) {
 static const char *seen(const char *path) { return path && wanted(path) ? "/dev/null" : path; }
 
 int access(const char *path, int mode) { return REAL(access)(seen(path), mode); }
+/* gpiod asks sysfs whether the device that it found is a GPIO chip: /dev/null is 1:3. */
+char *realpath(const char *path, char *room) {
+    if (path && !strcmp(path, "/sys/dev/char/1:3/subsystem"))
+        return room ? strcpy(room, "/sys/bus/gpio") : strdup("/sys/bus/gpio");
+    return REAL(realpath)(path, room);
+}
+
+int __xstat(int version, const char *path, struct stat *s); /* what older programs call */
+int __lxstat(int version, const char *path, struct stat *s);
+int __xstat(int version, const char *path, struct stat *s) {
+    return REAL(__xstat)(version, seen(path), s);
+}
+int __lxstat(int version, const char *path, struct stat *s) {
+    return REAL(__lxstat)(version, seen(path), s);
+}
+int lstat(const char *path, struct stat *s) { return REAL(lstat)(seen(path), s); }
+int lstat64(const char *path, struct stat64 *s) { return REAL(lstat64)(seen(path), s); }
 int stat(const char *path, struct stat *s) { return REAL(stat)(seen(path), s); }
 int stat64(const char *path, struct stat64 *s) { return REAL(stat64)(seen(path), s); }
 int fstatat(int folder, const char *path, struct stat *s, int flags) {
@@ -117,6 +139,36 @@ int fstatat(int folder, const char *path, struct stat *s, int flags) {
 int fstatat64(int folder, const char *path, struct stat64 *s, int flags) {
     return REAL(fstatat64)(folder, seen(path), s, flags);
 }
+
+/* /dev lists the named nodes, after what is really there. */
+static struct { DIR *folder; const char *next; struct dirent64 entry; } listed;
+
+DIR *opendir(const char *path) {
+    DIR *folder = REAL(opendir)(path);
+    if (folder && (!strcmp(path, "/dev") || !strcmp(path, "/dev/"))) {
+        listed.folder = folder;
+        listed.next = getenv("LATIDO_DOOR_NODES");
+    }
+    return folder;
+}
+
+static struct dirent64 *next_node(DIR *folder) {
+    while (folder == listed.folder && listed.next && *listed.next) {
+        const char *name = listed.next, *end = strchrnul(name, ':');
+        listed.next = *end ? end + 1 : end;
+        if (strncmp(name, "/dev/", 5)) continue;
+        listed.entry = (struct dirent64){.d_ino = 1, .d_type = DT_CHR};
+        memcpy(listed.entry.d_name, name + 5, end - name - 5);
+        return &listed.entry;
+    }
+    return NULL;
+}
+
+struct dirent64 *readdir64(DIR *folder) {
+    struct dirent64 *real = REAL(readdir64)(folder);
+    return real ? real : next_node(folder);
+}
+struct dirent *readdir(DIR *folder) { return (struct dirent *)readdir64(folder); }
 
 int close(int fd) {
     if (fd >= 0 && fd < FDS) nodes[fd].used = 0;
@@ -192,11 +244,28 @@ static int spi_setting(struct node *node, unsigned number, int writes, void *arg
     return 0;
 }
 
+/* A requested line is a connection of its own to the same node. */
+static int gpio_ioctl(int fd, unsigned number, void *argument, unsigned size) {
+    uint8_t answer[1024];
+    int to = number == GPIO_GET_LINE ? enter(nodes[fd].path) : fd;
+    if (to < 0) return -1;
+    if (ask(to, GPIO, number, argument, size, answer, sizeof answer) < 0) {
+        int why = errno;
+        if (to != fd) close(to);
+        errno = why;
+        return -1;
+    }
+    memcpy(argument, answer, size);
+    if (to != fd) memcpy((uint8_t *)argument + GPIO_LINE_FD_AT, &to, 4);
+    return 0;
+}
+
 int ioctl(int fd, unsigned long request, ...) {
     va_list more; va_start(more, request); void *argument = va_arg(more, void *); va_end(more);
     if (!is_node(fd)) return REAL(ioctl)(fd, request, argument);
     struct node *node = &nodes[fd];
     unsigned number = request & 0xFF, size = request >> 16 & 0x3FFF, writes = request >> 30 & 1;
+    if (node->is_gpio) return gpio_ioctl(fd, number, argument, size);
     if (node->is_spi) {
         if ((request >> 8 & 0xFF) != 'k') { errno = ENOTTY; return -1; }
         if (number == 0) return spi_transfer(fd, argument, size / sizeof(struct spi_transfer));

@@ -1,7 +1,7 @@
 """Behind the kernel's door: simulated chips answer what real programs ask of device nodes.
 
-`Door` compiles the preloaded library, listens, and gives the environment for a child process. Board
-profiles refuse what each kernel driver refuses, with its errno.
+`Door` compiles the preloaded library, listens, and gives the environment for a child process. What
+each kernel driver refuses, and with which errno, comes from the board's profile in hw/boards.
 """
 
 import os
@@ -15,45 +15,65 @@ from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
+from agent.boards import Board, bus_of, read_board
+from hw.sim.wires import I2cWires
+from tests.door.gpio import BindNode, GpioNode, GpioRequest, I2cPins, Line
 from tests.shared import needed
 
 HERE = Path(__file__).resolve().parent
-OPEN, I2C_TRANSFER, SPI_TRANSFER, READ, WRITE, SMBUS = range(1, 7)
-EREMOTEIO, ETIMEDOUT, EOPNOTSUPP, EMSGSIZE, ENOENT, EIO = 121, 110, 95, 90, 2, 5
+OPEN, I2C_TRANSFER, SPI_TRANSFER, READ, WRITE, SMBUS, GPIO = range(1, 8)
+EOPNOTSUPP, EINVAL, ENOENT, EIO = 95, 22, 2, 5
 I2C_READ = 0x0001
-SPI_BYTES_MAX = 4096
 SMBUS_BYTE_DATA, SMBUS_WORD_DATA, SMBUS_I2C_BLOCK = 2, 3, 8
 
 Message = namedtuple("Message", ("address", "reads", "content", "length"))
 
-# `read_must_be_last`: i2c-bcm2835; `one_address`: i2c-designware.
-Board = namedtuple("Board", ("name", "read_must_be_last", "one_address"))
-PI_4 = Board("Raspberry Pi 4", True, False)
-PI_5 = Board("Raspberry Pi 5", False, True)
+PI_4, PI_5 = read_board("raspberry-pi-4"), read_board("raspberry-pi-5")
 
 
 class I2cNode:
-    """/dev/i2c-N: `chips` by address. `stuck`: SDA is held low, everything times out."""
+    """/dev/i2c-N of a board: `chips` by address. `stuck`: everything times out until told else.
 
-    def __init__(self, chips: dict[int, Any], board: Board) -> None:
+    `pins`: whose its two wires are; a chip in mid-byte holds `pins.wires`. `refused`: errnos given.
+    """
+
+    def __init__(self, chips: dict[int, Any], board: Board, number: int = 1) -> None:
+        found = bus_of(board, "smbus2", number)
+        assert found is not None, f"{board.title} has no /dev/i2c-{number}"
         self.chips = chips
         self.stuck = False
-        self._board = board
+        self.pins = I2cPins(I2cWires())
+        self.refused: list[int] = []
+        self._limits = found.limits
         self._pointers: dict[int, int] = {}
 
+    @property
+    def there(self) -> bool:
+        return self.pins.bound
+
     def transfer(self, messages: list[Message]) -> bytes:
-        if self._board.read_must_be_last and any(m.reads for m in messages[:-1]):
-            raise OSError(EOPNOTSUPP, "a read is not the last message")
-        if self._board.one_address and len({m.address for m in messages}) > 1:
-            raise OSError(EOPNOTSUPP, "more than one address")
+        limits = self._limits
+        long = any(max(m.length, len(m.content)) > limits.message_bytes_max for m in messages)
+        if long or len(messages) > limits.messages_max:
+            self._refuse(EINVAL)
+        if any(m.reads for m in messages[:-1]):
+            self._refuse(limits.read_not_last_errno)
+        if len({m.address for m in messages}) > 1:
+            self._refuse(limits.two_addresses_errno)
         return b"".join(self.one(message) for message in messages)
 
+    def _refuse(self, number: int | None) -> None:
+        if number is not None:
+            self.refused.append(number)
+            raise OSError(number, "this board's driver refuses it")
+
     def one(self, message: Message) -> bytes:
-        if self.stuck:
-            raise OSError(ETIMEDOUT, "SDA is stuck")
+        if self.stuck or not self.pins.muxed or not self.pins.wires.sda:
+            self._refuse(self._limits.stuck_errno)
         chip = self.chips.get(message.address)
         if chip is None:
-            raise OSError(EREMOTEIO, "no acknowledge")
+            self._refuse(self._limits.nak_errno)
+        assert chip is not None
         chip.advance(time.monotonic_ns())
         if message.reads:
             buffer = bytearray(message.length)
@@ -67,19 +87,24 @@ class I2cNode:
 
 
 class SpiNode:
-    """/dev/spidevN.M: one chip. `modes`: what it has been addressed with."""
+    """/dev/spidevN.M: one chip. `modes`: those in which it understands."""
 
-    def __init__(self, chip: Any, modes: tuple[int, ...]) -> None:
+    there = True
+
+    def __init__(self, chip: Any, modes: tuple[int, ...], board: Board = PI_5) -> None:
+        found = bus_of(board, "spidev", 0)
+        assert found is not None, f"{board.title} has no SPI"
         self.chip = chip
         self.fails_with = 0
         self._modes = modes
+        self._limits = found.limits
 
     def transfer(self, sent: list[tuple[bytes, int, int]]) -> bytes:
         """`sent`: (bytes, mode, cs_change) of each transfer."""
         if self.fails_with:
             raise OSError(self.fails_with, "transfer failed")
-        if sum(len(content) for content, _, _ in sent) > SPI_BYTES_MAX:
-            raise OSError(EMSGSIZE, "more than spidev's buffer")
+        if sum(len(content) for content, _, _ in sent) > self._limits.transfer_bytes_max:
+            raise OSError(self._limits.too_long_errno, "more than spidev's buffer")
         return b"".join(self._selected(group) for group in _by_select(sent))
 
     def _selected(self, group: list[tuple[bytes, int, int]]) -> bytes:
@@ -94,6 +119,40 @@ class SpiNode:
         return bytes(received)
 
 
+class SelectedSpi:
+    """/dev/spidevN.0 without a chip select of its own: GPIO lines select. {line: SpiNode}.
+
+    Messages between two edges of a line are one transfer for its chip: it hears them all again from
+    the first, and what is new of its answer counts (right for registers, not for FIFOs).
+    """
+
+    there = True
+
+    def __init__(self, nodes: dict[int, SpiNode]) -> None:
+        self._nodes = nodes
+        self._selected: SpiNode | None = None
+        self._so_far: list[tuple[bytes, int, int]] = []
+
+    def lines(self) -> dict[int, Line]:
+        return {number: self._line(node) for number, node in self._nodes.items()}
+
+    def _line(self, node: SpiNode) -> Line:
+        def drive(level: int) -> None:
+            if not level:
+                self._selected, self._so_far = node, []
+            elif self._selected is node:
+                self._selected = None
+
+        return Line(drive=drive)
+
+    def transfer(self, sent: list[tuple[bytes, int, int]]) -> bytes:
+        if self._selected is None:
+            return b"\xff" * sum(len(content) for content, _, _ in sent)  # MISO floats
+        self._so_far += [(content, mode, 0) for content, mode, _ in sent]
+        new = sum(len(content) for content, _, _ in sent)
+        return self._selected.transfer(self._so_far)[-new:]
+
+
 def _by_select(sent: list[tuple[bytes, int, int]]) -> list[list[tuple[bytes, int, int]]]:
     groups: list[list[tuple[bytes, int, int]]] = [[]]
     for place, one in enumerate(sent):
@@ -104,7 +163,10 @@ def _by_select(sent: list[tuple[bytes, int, int]]) -> list[list[tuple[bytes, int
 
 
 class Door:
-    """`nodes`: {path: I2cNode or SpiNode}. `environment`: for the program that goes through."""
+    """`nodes`: {path: I2cNode, SpiNode, SelectedSpi, GpioNode or BindNode}.
+
+    `environment`: for the program that goes through.
+    """
 
     def __init__(self, folder: Path, nodes: dict[str, Any]) -> None:
         self.nodes = nodes
@@ -145,8 +207,7 @@ class Door:
                 self.requests += 1
                 try:
                     if kind == OPEN:
-                        node = self.nodes.get(body.decode())
-                        result, answer = (0, b"") if node is not None else (-ENOENT, b"")
+                        node, result, answer = self._opened(body.decode()), 0, b""
                     else:
                         result, answer = _answer(node, kind, argument, body)
                 except OSError as error:
@@ -154,7 +215,17 @@ class Door:
                 try:
                     connection.sendall(struct.pack("<iI", result, len(answer)) + answer)
                 except OSError:
-                    return  # the program was killed
+                    break  # the program was killed
+        if isinstance(node, GpioRequest):
+            node.close()
+
+    def _opened(self, path: str) -> Any:
+        node = self.nodes.get(path)
+        if isinstance(node, GpioNode):
+            return node.connect()
+        if node is None or not getattr(node, "there", True):
+            raise OSError(ENOENT, "no such node")
+        return node
 
 
 def _answer(node: Any, kind: int, argument: int, body: bytes) -> tuple[int, bytes]:
@@ -164,6 +235,11 @@ def _answer(node: Any, kind: int, argument: int, body: bytes) -> tuple[int, byte
         return 0, node.transfer(_spi_transfers(argument, body))
     if kind == SMBUS:
         return _smbus(node, argument, body)
+    if kind == GPIO:
+        return 0, node.ioctl(argument, body)
+    if isinstance(node, BindNode):
+        node.write(body)
+        return len(body), b""
     if kind == READ:
         length = struct.unpack("<I", body)[0]
         return length, _half_duplex(node, argument, b"", length)
@@ -171,7 +247,7 @@ def _answer(node: Any, kind: int, argument: int, body: bytes) -> tuple[int, byte
 
 
 def _half_duplex(node: Any, address: int, content: bytes, length: int) -> bytes:
-    if isinstance(node, SpiNode):
+    if isinstance(node, (SpiNode, SelectedSpi)):
         return node.transfer([(content or bytes(length), 0, 0)])
     return node.one(Message(address, not content, content, length))  # type: ignore[no-any-return]
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from agent.boards import Board, bus_of
 from hw.machines.part import PARTS, felt_by
 from hw.machines.pump import Pump
 from hw.sim.adxl345 import SimAdxl345
 from hw.sim.lis3dh import SimLis3dh
 from hw.sim.max31855 import SimMax31855
-from tests.door.door import PI_4, PI_5, Board, Door, I2cNode, SpiNode
+from tests.door.door import PI_4, PI_5, Door, I2cNode, SpiNode
+from tests.door.gpio import GpioNode, bind_nodes
 from tests.running import RunningAgent
 
 SPI_A, SPI_T, I2C = "/dev/spidev0.0", "/dev/spidev0.1", "/dev/i2c-1"
@@ -44,10 +46,20 @@ class Plant:
         self.thermocouple = SimMax31855(lambda t_s: (44.0, 27.0, ""))
         self.spi = SpiNode(self.accelerometer, (3,))
         self.i2c = I2cNode({0x18: self.slow}, board)
-        self.nodes = {SPI_A: self.spi, SPI_T: SpiNode(self.thermocouple, (0,)), I2C: self.i2c}
+        found = bus_of(board, "smbus2", 1)
+        assert found is not None
+        pins = found.recovery
+        self.board = board.name
+        self.nodes: dict[str, Any] = {
+            SPI_A: self.spi,
+            SPI_T: SpiNode(self.thermocouple, (0,)),
+            I2C: self.i2c,
+            "/dev/gpiochip0": GpioNode(pins.gpiochip, self.i2c.pins.lines(pins.sda, pins.scl)),
+            **bind_nodes(self.i2c.pins, pins),
+        }
 
 
-@pytest.fixture(params=[PI_4, PI_5], ids=lambda board: board.name)
+@pytest.fixture(params=[PI_4, PI_5], ids=lambda board: board.title)
 def plant(request: pytest.FixtureRequest) -> Plant:
     return Plant(request.param)
 
@@ -55,7 +67,8 @@ def plant(request: pytest.FixtureRequest) -> Plant:
 @pytest.fixture
 def agent(plant: Plant, tmp_path: Path) -> Iterator[RunningAgent]:
     door = Door(tmp_path, plant.nodes)
-    running = RunningAgent(tmp_path, more=CONFIG, environment=door.environment)
+    more = {**CONFIG, "board": plant.board}
+    running = RunningAgent(tmp_path, more=more, environment=door.environment)
     running.start()
     yield running
     running.close()
@@ -111,3 +124,18 @@ def test_a_bus_that_fails_is_named_and_comes_back_by_itself(
     state = agent.state()
     assert state[f"machine/{other}"]["windows"] > before
     assert not [mode for mode in state["degraded"] if mode.startswith("restarted")]
+
+
+def test_a_bus_hung_by_a_chip_in_mid_byte_is_freed_by_nine_clocks(
+    agent: RunningAgent, plant: Plant
+) -> None:
+    for name in ("Bomba 1", "Motor 1"):
+        agent.wait_for(lambda state, name=name: seen(state, name, "learning"))
+    lost = agent.state()["health"]["lost_samples"]
+    plant.i2c.pins.wires.hold_sda(9)
+    agent.wait_for(lambda state: "nde" in state["health"]["recoveries"], 10)
+    state = agent.wait_for(lambda state: seen(state, "Motor 1", "learning"), 10)
+    assert state["health"]["recoveries"]["nde"]["nine clocks given"] == 1
+    assert "de" not in state["health"]["recoveries"], "the other bus noticed nothing"
+    assert plant.i2c.pins.wires.sda and plant.i2c.pins.muxed
+    assert state["health"]["lost_samples"] - lost < 5 * 400

@@ -1,0 +1,127 @@
+"""An I2C bus that hangs, through the kernel's door: nine clocks on its pins, and its pins back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.boards import Board, bus_of, read_board
+from hw.sim.lis3dh import SimLis3dh
+from hw.sim.wires import UNTIL_POWER_CYCLE
+from tests.door.door import Door, I2cNode
+from tests.door.gpio import GpioNode, bind_nodes
+
+ROOT = Path(__file__).resolve().parents[2]
+RASPBERRIES = ["raspberry-pi-zero-2-w", "raspberry-pi-3", "raspberry-pi-4", "raspberry-pi-5"]
+LIS3DH_ID = 0x33
+ETIMEDOUT, EIO, EBUSY, ENODEV = 110, 5, 16, 19
+
+
+class Bench:
+    """A LIS3DH on /dev/i2c-1 of a board, its pins on /dev/gpiochip0, its driver in sysfs."""
+
+    def __init__(self, folder: Path, board: Board) -> None:
+        self.board = board
+        self.i2c = I2cNode({0x18: SimLis3dh(lambda t0, period, count: [0.0] * 3 * count)}, board)
+        found = bus_of(board, "smbus2", 1)
+        assert found is not None
+        self.facts = found.recovery
+        self.gpio = GpioNode(
+            self.facts.gpiochip, self.i2c.pins.lines(self.facts.sda, self.facts.scl)
+        )
+        self.nodes: dict[str, Any] = {"/dev/i2c-1": self.i2c, "/dev/gpiochip0": self.gpio}
+        self.nodes.update(bind_nodes(self.i2c.pins, self.facts))
+        self.folder = folder
+        self.door: Door | None = None
+
+    def recover(self, board: str = "", number: int = 1) -> dict[str, Any]:
+        self.door = self.door or Door(self.folder, self.nodes)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.door.recover", board or self.board.name, str(number)],
+            cwd=ROOT,
+            env={**os.environ, **self.door.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path, read_board(getattr(request, "param", "raspberry-pi-4")))
+    yield bench
+    if bench.door is not None:
+        bench.door.close()
+
+
+@pytest.mark.parametrize("bench", RASPBERRIES, indirect=True)
+def test_a_chip_in_mid_byte_is_clocked_on_and_the_bus_gets_its_pins_back(bench: Bench) -> None:
+    bench.i2c.pins.wires.hold_sda(7)
+    found = bench.recover()
+    assert found["before"][0] == ETIMEDOUT
+    assert found["clocks"] == [0, None] and found["after"] == [0, LIS3DH_ID]
+    assert bench.i2c.pins.wires.clocks == 7 + 1, "no more than are needed, and a STOP"
+    assert bench.i2c.pins.bound and bench.i2c.pins.muxed
+
+
+def test_a_chip_that_holds_on_is_said_and_the_bus_gets_its_pins_back(bench: Bench) -> None:
+    bench.i2c.pins.wires.hold_sda(UNTIL_POWER_CYCLE)
+    found = bench.recover()
+    assert found["clocks"] == [EIO, "SDA stays low: cut the sensors' supply, look for a short"]
+    assert found["after"][0] == ETIMEDOUT
+    assert bench.i2c.pins.bound and bench.i2c.pins.muxed
+    bench.i2c.pins.wires.power_cycle()
+    assert bench.recover()["before"] == [0, LIS3DH_ID]
+
+
+def test_without_rights_nothing_is_touched(bench: Bench) -> None:
+    for path in [path for path in bench.nodes if path.startswith("/sys/")]:
+        del bench.nodes[path]
+    bench.i2c.pins.wires.hold_sda(7)
+    _, words = bench.recover()["clocks"]
+    assert "no rights to write /sys/bus/platform/drivers/i2c-bcm2835/unbind" in words
+    assert bench.i2c.pins.wires.clocks == 0 and bench.i2c.pins.muxed
+
+
+def test_a_line_that_something_else_has_is_said_and_the_bus_is_bound_again(bench: Bench) -> None:
+    bench.gpio.lines[bench.facts.scl].busy = True
+    bench.i2c.pins.wires.hold_sda(7)
+    found = bench.recover()
+    assert found["clocks"] == [EBUSY, "GPIO 2 or 3 is in use by something else"]
+    assert bench.i2c.pins.bound and bench.i2c.pins.muxed
+
+
+def test_another_board_than_was_named_is_left_alone(bench: Bench) -> None:
+    bench.nodes["/dev/gpiochip0"] = GpioNode("pinctrl-rp1", {})
+    found = bench.recover()
+    assert found["clocks"] == [ENODEV, "there is no GPIO chip pinctrl-bcm2711: is it this board?"]
+    assert bench.i2c.pins.bound
+
+
+def test_a_driver_that_was_left_unbound_is_bound_again(bench: Bench) -> None:
+    bench.i2c.pins.bound = bench.i2c.pins.muxed = False
+    found = bench.recover()
+    assert found["before"][0] == 2 and found["after"] == [0, LIS3DH_ID]
+
+
+@pytest.mark.parametrize(
+    ("board", "number", "words"),
+    [
+        ("none", 1, 'the configuration does not name the board ("board")'),
+        ("generic", 1, "the pins of /dev/i2c-1 are not free for it (i2c-dev)"),
+        ("raspberry-pi-4", 3, "the pins of /dev/i2c-3 are not free for it (i2c-gpio)"),
+    ],
+)
+def test_a_bus_that_cannot_be_clocked_says_why(
+    bench: Bench, board: str, number: int, words: str
+) -> None:
+    assert bench.recover(board, number)["clocks"][1] == words
+    assert bench.i2c.pins.wires.clocks == 0
