@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DONE, FAILED, USAGE = 0, 1, 2
+MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
@@ -64,13 +65,28 @@ def _judge_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rpm", type=_positive, metavar="N")
     parser.add_argument("--power-kw", type=_positive, metavar="P")
     parser.add_argument("--support", choices=("rigid", "flexible"), default="rigid")
-    parser.add_argument("--bearing", metavar="NAME|n,d,D,phi")
+    parser.add_argument(
+        "--bearing",
+        metavar="BEARING",
+        help="its designation, n,d,D,phi in mm and degrees, or bpfo=..,bpfi=..,bsf=..,ftf=..",
+    )
+    parser.add_argument(
+        "--kind", choices=MACHINE_KINDS, default="other", help="cavitation is looked for in pumps"
+    )
+    parser.add_argument("--vanes", type=_vanes, metavar="N", help="of the impeller, 2 to 50")
+    parser.add_argument("--mains-hz", type=int, choices=(50, 60), default=60)
+    parser.add_argument("--axial", metavar="AXIS", help="along the shaft: x, y, z or 0, 1, 2")
     parser.add_argument("--through", metavar="SENSOR[@RATE]", help="as this chip would see it")
     parser.add_argument(
         "--baseline", nargs="+", default=[], metavar="FILE", help="recordings of its healthy state"
     )
     parser.add_argument("--lang", choices=("es", "en"))
-    parser.add_argument("--json", action="store_true", help="one JSON object a recording")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a recording, at a terminal too"
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE.svg", help="draw spectrum and envelope; of several, one each"
+    )
     parser.set_defaults(word=_judge)
 
 
@@ -94,6 +110,12 @@ def _positive(text: str) -> float:
     if not 0 < value < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
+
+
+def _vanes(text: str) -> int:
+    if not text.isdigit() or not 2 <= int(text) <= 50:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of vanes (2 to 50)")
+    return int(text)
 
 
 def _port(text: str) -> int:

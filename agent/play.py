@@ -45,12 +45,16 @@ class SteppedClock:
 
 
 class Player:
-    """A recording's way through one simulated chip; `range_g`: where that chip clips."""
+    """A recording's way through one simulated chip.
+
+    `range_g`: where that chip clips; `bandwidth_hz`: where its filter cuts at this rate.
+    """
 
     def __init__(self, chip: "Chip", rate_hz: int) -> None:
         self._chip = chip
         self._rate_hz = rate_hz
         self.range_g: float = chip.range_g
+        self.bandwidth_hz = PARTS[chip.name].bandwidth * rate_hz
 
     def play(self, acceleration_g: "Any", recorded_hz: float) -> "tuple[Any, float]":
         """(values in g, shape (n, axes); true rate) of what the chip makes of a recording."""

@@ -22,6 +22,7 @@ _PATTERNS = [
     ).items()
 ]
 BURSTS = ("envelope_rms", "envelope_crest", "kurtosis", "crest")
+VERY_LIKELY, LIKELY = 0.75, 0.5
 BEARING_FROM_HZ = 300.0  # rolling-element bursts ring above it, shaft orders lie below
 
 
@@ -29,6 +30,11 @@ def text(key: str, language: str, **facts: "Any") -> str:
     """The catalogue's words for `key`, with `facts` filled in. KeyError for an unknown key."""
     words = _CATALOGUES[language][key]
     return words.format(**facts) if facts else words
+
+
+def has_text(key: str) -> bool:
+    """Whether the catalogues know `key`."""
+    return key in _CATALOGUES["es"]
 
 
 def sentence(reason: "Any", language: str) -> str:
@@ -40,7 +46,25 @@ def sentence(reason: "Any", language: str) -> str:
         status = text(f"status.{facts['status']}", language)
         detail = sensor_detail(facts["reason"], language)
         return text("reason.sensor", language, name=facts["name"], status=status, detail=detail)
+    if code == "finding":
+        return _finding(facts, language)
     return text(f"reason.{code}", language, **facts)
+
+
+def confidence_word(confidence: float, language: str) -> str:
+    """Possible, likely or very likely."""
+    level = "high" if confidence >= VERY_LIKELY else "middle" if confidence >= LIKELY else "low"
+    return text(f"sure.{level}", language)
+
+
+def check_text(check: str, language: str) -> str:
+    """What to look at next."""
+    return text(f"check.{check}" if has_text(f"check.{check}") else "check.any", language)
+
+
+def _finding(facts: "dict[str, Any]", language: str) -> str:
+    name, sure = text(f"fault.{facts['name']}", language), facts["confidence"]
+    return f"{name} ({confidence_word(sure, language)}). {check_text(facts['check'], language)}"
 
 
 def sensor_detail(reason: "Any", language: str) -> str:

@@ -1,0 +1,74 @@
+"""Recordings as `latido judge` is given them: read, checked, and told from one another."""
+
+from collections import namedtuple
+from pathlib import Path
+
+from agent.analysis.assess import same_values
+from agent.analysis.recording import RecordingFault, read_recording, sidecar_scale
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+RATE_HZ_MIN = 100.0  # below it nothing is left of the band that begins at 10 Hz
+RATE_HZ_MAX = 1e7
+
+# How a file's numbers become g. `machine`: agent.analysis.evidence.MachineFacts.
+Reading = namedtuple("Reading", ("rate_hz", "unit", "column", "scale"))
+Recording = namedtuple("Recording", ("path", "acceleration_g", "rate_hz"))
+
+
+def load(path: str, reading: "Any") -> "Recording":
+    """The recording at `path`; RecordingFault naming the file. `reading`: Reading or its like."""
+    file = Path(path)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise RecordingFault(f"{path}: {error.strerror or error}")
+    scale, rate_hz = reading.scale, reading.rate_hz
+    if scale is None and file.suffix == ".npz":
+        scale, stated_hz = _beside(file, reading.column)
+        rate_hz = stated_hz if rate_hz is None else rate_hz
+    try:
+        acceleration_g, own_hz = read_recording(
+            file.suffix, content, reading.column, reading.unit, scale
+        )
+    except RecordingFault as fault:
+        raise RecordingFault(f"{path}: {fault}")
+    rate_hz = own_hz if rate_hz is None else rate_hz
+    if rate_hz is None:
+        raise RecordingFault(f"{path}: does not state its rate (give --rate-hz)")
+    if not RATE_HZ_MIN <= rate_hz <= RATE_HZ_MAX:
+        raise RecordingFault(
+            f"{path}: {rate_hz:g} Hz is not a rate that can be judged"
+            f" (expected {RATE_HZ_MIN:g} to {RATE_HZ_MAX:g})"
+        )
+    return Recording(path, acceleration_g, rate_hz)
+
+
+def _beside(file: "Path", column: "str | None") -> "tuple[float | None, float | None]":
+    try:
+        return sidecar_scale((file.parent / "manifest.json").read_text(), file.name, column)
+    except (OSError, UnicodeDecodeError):
+        return None, None
+
+
+def same_file(path: str, others: "list[str]") -> "str | None":
+    """The first of `others` that is this file, however its path is spelled; None when none is."""
+    for other in others:
+        if path == other or Path(path).resolve() == Path(other).resolve():
+            return other
+        try:
+            if Path(path).samefile(other):
+                return other
+        except OSError:
+            continue  # one of them is not there: said when it is read
+    return None
+
+
+def same_content(recording: "Recording", others: "list[Recording]") -> "str | None":
+    """The path of the first of `others` that holds the same values; None when none does."""
+    for other in others:
+        if same_values(recording.acceleration_g, other.acceleration_g):
+            return str(other.path)
+    return None
