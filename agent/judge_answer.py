@@ -155,23 +155,29 @@ def _verdict(
     rate_hz: float,
     findings: "list[dict[str, Any]]",
 ) -> "tuple[str, list[Any]]":
-    """(normal, warning, alarm or unknown; the reason as code and facts)."""
+    """(normal, warning, alarm or unknown; the reason as code and facts).
+
+    A fault that has a name says more than that something has changed, or is severe.
+    """
     severe = {"D": ALARM, "C": WARNING}.get(severity.zone)
     named = [one for one in findings if one["confidence"] >= WARNS_FROM]
+    level, reason = NORMAL, ["like_baseline", {}]
+    if found["verdict"] == UNKNOWN:
+        level, reason = UNKNOWN, ["no_baseline", {"zone": severity.zone}]
     if found["verdict"] == "anomalous":
         ordered = sorted(seen, key=lambda one: float(one.anomaly.ratio))
         middle = ordered[len(ordered) // 2].anomaly
         level = ALARM if middle.ratio > ALARM_RATIO or severe == ALARM else WARNING
-        return level, ["anomaly", anomaly_reason(middle, rate_hz)]
-    if severe:
-        facts = {"zone": severity.zone, "velocity": round(severity.velocity_rms_mm_s, 2)}
-        facts["limit"] = severity.limits_mm_s[2 if severity.zone == "D" else 1]
-        return severe, ["severity", facts]
+        reason = ["anomaly", anomaly_reason(middle, rate_hz)]
+    elif severe:
+        limit = severity.limits_mm_s[2 if severity.zone == "D" else 1]
+        velocity = round(severity.velocity_rms_mm_s, 2)
+        level = severe
+        reason = ["severity", {"zone": severity.zone, "velocity": velocity, "limit": limit}]
     if named:
-        return WARNING, ["finding", _reason_of(named[0])]
-    if found["verdict"] == UNKNOWN:
-        return UNKNOWN, ["no_baseline", {"zone": severity.zone}]
-    return NORMAL, ["like_baseline", {}]
+        level = WARNING if level in (NORMAL, UNKNOWN) else level
+        reason = ["finding", _reason_of(named[0])]
+    return level, reason
 
 
 def _reason_of(finding: "dict[str, Any]") -> "dict[str, Any]":

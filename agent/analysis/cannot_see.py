@@ -5,6 +5,7 @@ Not finding a fault means something only where one could have been seen.
 
 import numpy as np
 
+from agent.analysis.envelope import bearing_visibility
 from agent.analysis.evidence import shaft_hz_of
 from agent.analysis.lines import APART_BINS, STANDS_OUT
 from agent.analysis.orders import place_of
@@ -12,8 +13,6 @@ from agent.analysis.spectra import STANDARD_GRAVITY_MM_S2
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from typing import Any
-
     from agent.analysis.evidence import Evidence, MachineFacts
 
 NO_SPEED = "no_speed"
@@ -22,8 +21,6 @@ TOO_SHORT = "too_short"
 SECOND_IS_MAINS = "second_is_mains"
 ELECTRICAL_UNRESOLVED = "electrical_unresolved"
 NO_BASELINE = "no_baseline"
-NO_BEARING = "no_bearing"
-EARLY_BEARING = "early_bearing"
 CAVITATION = "cavitation_band"
 ONE_AXIS = "one_axis"
 AXIAL_UNKNOWN = "axial_unknown"
@@ -38,8 +35,6 @@ CODES = (
     SECOND_IS_MAINS,
     ELECTRICAL_UNRESOLVED,
     NO_BASELINE,
-    NO_BEARING,
-    EARLY_BEARING,
     CAVITATION,
     ONE_AXIS,
     AXIAL_UNKNOWN,
@@ -59,9 +54,15 @@ SLOW_HZ, SLOW_FROM_HZ, FROM_HZ = 10.0, 2.0, 10.0  # below 600 r/min displacement
 
 
 def cannot_see(
-    evidence: "Evidence", against: "Evidence | None", machine: "MachineFacts", bearing: "Any"
+    evidence: "Evidence",
+    against: "Evidence | None",
+    machine: "MachineFacts",
+    bandwidth_hz: "float | None",
 ) -> "tuple[str, ...]":
-    """Codes of what was out of sight, in the order of CODES. `against`: a comparable baseline."""
+    """Codes of what was out of sight: CODES, and those of `bearing_visibility`.
+
+    `against`: a comparable baseline. `bandwidth_hz`: of the sensor, None where it is not known.
+    """
     shaft_hz = shaft_hz_of(evidence)
     axes = len(evidence.velocity_mm_s)
     out = {
@@ -71,8 +72,6 @@ def cannot_see(
         SECOND_IS_MAINS: shaft_hz is not None and not evidence.order_clear[place_of(2.0)],
         ELECTRICAL_UNRESOLVED: shaft_hz is not None and not evidence.mains_clear[1],
         NO_BASELINE: against is None,
-        NO_BEARING: machine.bearing is None,
-        EARLY_BEARING: evidence.top_hz < EARLY_BEARING_HZ,
         CAVITATION: machine.kind == "pump" and evidence.top_hz < CAVITATION_HZ,
         ONE_AXIS: axes == 1,
         AXIAL_UNKNOWN: axes > 1 and machine.axial is None,
@@ -82,7 +81,9 @@ def cannot_see(
     }
     if out[TOO_SHORT]:
         out[SECOND_IS_MAINS] = False  # said by it already
-    return tuple(code for code in CODES if out[code])
+    orders = None if machine.bearing is None else machine.bearing.orders
+    of_bearing = bearing_visibility(bandwidth_hz, evidence.rate_hz, shaft_hz, orders)
+    return (*(code for code in CODES if out[code]), *of_bearing)
 
 
 def _shaft_line(evidence: "Evidence") -> bool:

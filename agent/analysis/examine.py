@@ -1,53 +1,38 @@
 """One stretch of a machine's vibration, examined: speed, evidence, bearing, findings. Pure."""
 
-from collections import namedtuple
-
 from agent.analysis.cannot_see import cannot_see
 from agent.analysis.diagnosis import Finding, diagnose
+from agent.analysis.envelope import judge_bearing
 from agent.analysis.evidence import NO_HEAT, gather, shaft_hz_of
 from agent.analysis.healthy import comparable
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from typing import Any, NamedTuple
+    from typing import NamedTuple
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from agent.analysis.bearings import BearingVerdict
     from agent.analysis.evidence import Evidence, Heat, MachineFacts
     from agent.analysis.orders import Speed
 
     Floats = NDArray[np.float64]
 
     class Examination(NamedTuple):
-        """`bearing`: BearingVerdict. `cannot_see`: codes of what was out of sight here."""
+        """`cannot_see`: codes of what was out of sight here."""
 
         speed: Speed
         evidence: Evidence
-        bearing: Any
+        bearing: BearingVerdict
         findings: tuple[Finding, ...]
         cannot_see: tuple[str, ...]
 else:
+    from collections import namedtuple
+
     Examination = namedtuple(
         "Examination", ("speed", "evidence", "bearing", "findings", "cannot_see")
     )
-
-# Of the same shape as agent.analysis.bearings will give it.
-BearingVerdict = namedtuple(
-    "BearingVerdict",
-    ("verdict", "order", "measured_hz", "slip", "harmonics", "score", "method", "reason"),
-)
-
-
-def judge_bearing(
-    acceleration_g: "Floats",
-    rate_hz: float,
-    shaft_hz: "float | None",
-    orders: "Any",
-    bandwidth_hz: "float | None",
-) -> "BearingVerdict":
-    reason = "no_bearing" if orders is None else "no_speed"
-    return BearingVerdict("unknown", None, None, None, 0, None, "", reason)
 
 
 def examine(
@@ -75,5 +60,5 @@ def examine(
         evidence,
         bearing,
         diagnose(evidence, against, machine, bearing),
-        cannot_see(evidence, against, machine, bearing),
+        cannot_see(evidence, against, machine, bandwidth_hz),
     )
