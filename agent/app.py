@@ -253,16 +253,8 @@ class Agent:
     def _deliverer(self) -> "Deliverer":
         settings = self._settings
         root = f"latido/{settings.device.site}/{settings.device.name}"
-        broker = settings.broker
-        upstream = AiomqttUpstream(
-            broker.host,
-            broker.port,
-            f"latido-{settings.device.site}-{settings.device.name}",
-            root,
-            username=broker.username,
-            password=broker.password,
-            tls_ca=broker.tls_ca,
-        )
+        identifier = f"latido-{settings.device.site}-{settings.device.name}"
+        upstream = AiomqttUpstream(settings.broker, identifier, root)
         return Deliverer(self.store, upstream, self.clock, self.bulletin, root, self._status)
 
     def _status(self) -> "dict[str, Any]":

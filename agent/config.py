@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 LANGUAGES = ("es", "en")
+PROTOCOLS = ("auto", "5", "3.1.1")
+RECEIPTS = ("broker", "receiver")  # whose word frees a row
 MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 SUPPORTS = ("rigid", "flexible")
 CATEGORIES = ("I", "II")  # of pumps: ISO 10816-7
@@ -40,7 +42,21 @@ I2C_SPEED_HZ, SPI_SPEED_HZ = 100_000, 2_000_000  # a Raspberry Pi's own defaults
 
 Device = namedtuple("Device", ("site", "name"))
 Page = namedtuple("Page", ("host", "port"))
-Broker = namedtuple("Broker", ("host", "port", "username", "password", "tls_ca"))
+Broker = namedtuple(
+    "Broker",
+    (
+        "host",
+        "port",
+        "protocol",
+        "username",
+        "password",
+        "tls",
+        "tls_ca",
+        "tls_certificate",
+        "tls_key",
+        "receipt",
+    ),
+)
 Bus = namedtuple("Bus", ("name", "kind", "number", "speed_hz"))
 Sensor = namedtuple("Sensor", ("name", "chip", "bus", "address", "rate_hz", "chip_select"))
 Machine = namedtuple(
@@ -137,9 +153,14 @@ def _broker(part: "Part") -> "Broker":
     broker = Broker(
         part.take("host", "a host name or address", is_text),
         part.take("port", "a port, 1 to 65535", whole(1, 65535), 1883),
+        part.take("protocol", one_of(PROTOCOLS), one_of_these(PROTOCOLS), "auto"),
         part.take("username", "a text", is_text, None),
         part.take("password", "a text", is_text, None),
+        part.take("tls", "true or false", lambda v: isinstance(v, bool), False),
         part.take("tls_ca", "a file's path", is_text, None),
+        part.take("tls_certificate", "a file's path", is_text, None),
+        part.take("tls_key", "a file's path", is_text, None),
+        part.take("receipt", one_of(RECEIPTS), one_of_these(RECEIPTS), "broker"),
     )
     part.done()
     return broker

@@ -21,6 +21,7 @@ def relations(settings: "Settings") -> "list[str]":
         + _twins("machines", settings.machines)
         + _sensor_relations(settings)
         + _machine_relations(settings)
+        + _broker_relations(settings.broker)
     )
     return complaints or _wire_relations(settings)
 
@@ -32,6 +33,16 @@ def _twins(key: str, parts: "Any") -> "list[str]":
         if part.name in seen:
             complaints.append(f'{key}[{place}].name: "{part.name}" is taken (expected a new name)')
         seen.add(part.name)
+    return complaints
+
+
+def _broker_relations(broker: "Any") -> "list[str]":
+    complaints = []
+    if broker is not None and (broker.tls_certificate is None) != (broker.tls_key is None):
+        missing = "tls_key" if broker.tls_key is None else "tls_certificate"
+        complaints.append(f"broker.{missing}: missing (a client certificate needs its key)")
+    if broker is not None and broker.password is not None and broker.username is None:
+        complaints.append("broker.username: missing (expected with a password)")
     return complaints
 
 

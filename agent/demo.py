@@ -88,7 +88,10 @@ async def _run(
     if broker is None:
         embedded = app.embedded_broker()
         broker = ("127.0.0.1", await embedded.start())
-    settings = read_settings(json.dumps(configuration(folder, options.port, broker, language)))
+    held = configuration(folder, options.port, broker, language)
+    if embedded is not None:
+        held["broker"]["protocol"] = "3.1.1"  # to MQTT 5 it says nothing
+    settings = read_settings(json.dumps(held))
     agent = app.Agent(settings)
     summary: dict[str, Any] = {}
     try:

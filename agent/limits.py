@@ -56,10 +56,15 @@ BUNDLES_IN_FLIGHT = 10
 RECONNECT_S_MIN = 0.5
 RECONNECT_S_MAX = 30.0  # a broker that comes back is found within half a minute
 STATUS_INTERVAL_S = 30.0  # the retained status message, when it has something new to say
-KEEPALIVE_S = 10  # a half-open link is noticed within twice this
-CONNECT_S_MAX = 10.0
+KEEPALIVE_S = 10  # a half-open link is noticed within 1.5 times this
+PING_S = 5  # of silence before a ping; the next missing answer ends the link
+DIAL_STEP_S = 5.0  # for TCP and again for TLS: a cellular link's worst second try
+CONNECT_S_MAX = 12.0  # for all steps of a connection
+GREETING_S = 5.0  # some brokers meet MQTT 5 with silence: then 3.1.1 is tried
 PUBACK_S_MAX = 30.0  # a broker that answers later than this is as good as away
+GOODBYE_S = 0.5  # the last packet of a clean stop must not hold it up
 INCOMING_QUEUED = 64
+INCOMING_BYTES = 320 * 1024  # the largest message there is a use for: a model of up to 256 KiB
 RECORDS_QUEUED = 10_000  # rows waiting in memory while the disk does not take them
 HISTORY_ROWS = 200_000  # about a day of one machine at two verdicts a second
 
@@ -87,4 +92,5 @@ assert BATCH_INTERVAL_S > DRAIN_INTERVAL_S
 assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < SILENT_S  # what is left alone is not called hanging
 assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < 4.0  # back within 5 s, a window of judging included
 assert ALARM_N <= ALARM_M
+assert 2 * PING_S + 2 <= 1.5 * KEEPALIVE_S  # the library looks once a second
 assert STOP_WITHIN_S < 5.0

@@ -80,9 +80,10 @@ if TYPE_CHECKING:
         """One connection's life."""
 
         async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-            """Returns after PUBACK (QoS 1). LinkDown when the connection ended first."""
+            """Returns after PUBACK (QoS 1). LinkDown when the connection ended first, Refused."""
             ...
 
+        async def subscribe(self, topics: "list[str]") -> None: ...
         async def messages(self) -> "tuple[str, bytes]":
             """The next incoming message. LinkDown when the connection ended."""
             ...
@@ -124,7 +125,21 @@ def row_seq(identity: int) -> int:
 
 
 class LinkDown(Exception):
-    """Whatever may pass between here and the broker: no route, refused, timed out, cut."""
+    """Whatever may pass between here and the broker.
+
+    `code`: the step that failed; "link." and the code is its sentence in the page's catalogues.
+    `place`: the host, host:port or file concerned. `detail`: what was said by the other side.
+    """
+
+    def __init__(self, code: str, place: str = "", detail: str = "") -> None:
+        super().__init__(": ".join(part for part in (place, code, detail) if part))
+        self.code = code
+        self.place = place
+        self.detail = detail
+
+
+class Refused(Exception):
+    """The broker will not take this very message, however often it is sent; says why."""
 
 
 class StoreFault(Exception):

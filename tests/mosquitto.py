@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -26,9 +27,12 @@ SCHEMAS = {
 
 
 class Mosquitto:
-    """`start` and `stop` as often as wanted, on one port; sessions and messages survive a stop."""
+    """`start` and `stop` as often as wanted, on one port; sessions and messages survive a stop.
 
-    def __init__(self, folder: Path) -> None:
+    `kill` is what a power cut does: what it held in memory is gone. `more`: lines of its settings.
+    """
+
+    def __init__(self, folder: Path, more: str = "", anonymous: bool = True) -> None:
         program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         needed(program is not None, "mosquitto (apt-get install mosquitto)")
         self.port = free_port()
@@ -36,9 +40,10 @@ class Mosquitto:
         self._process: subprocess.Popen[bytes] | None = None
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"listener {self.port} 127.0.0.1\nallow_anonymous {str(anonymous).lower()}\n"
+            f"persistence true\n"
             f"persistence_location {folder}/\nmax_queued_messages 0\nmax_inflight_messages 0\n"
-            f"user {'root' if os.geteuid() == 0 else os.environ.get('USER', 'nobody')}\n"
+            f"user {'root' if os.geteuid() == 0 else os.environ.get('USER', 'nobody')}\n{more}"
         )
 
     def start(self) -> None:
@@ -50,17 +55,25 @@ class Mosquitto:
         deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
             try:
-                probe = mqtt.Client(CallbackAPIVersion.VERSION2)
-                probe.connect("127.0.0.1", self.port)
-                probe.disconnect()
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return
             except OSError:
                 time.sleep(0.05)
         raise AssertionError("mosquitto does not answer")
 
     def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def forget(self) -> None:
+        """While it is stopped: its sessions and retained messages are lost."""
+        self._config.with_name("mosquitto.db").unlink(missing_ok=True)
+
+    def _end(self, number: int) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number)
             self._process.wait(timeout=10)
             self._process = None
 

@@ -64,6 +64,7 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
             "agent.limits",
             "agent.worker",
             "agent.drain",
+            "agent.dial",
             "agent.sqlite_files",
             "=agent",
             "drivers",

@@ -1,116 +1,310 @@
 """MQTT through aiomqtt: a new client for each connection, QoS 1, and one way to say "down".
 
-A publish that is waiting when the connection ends is not failed by the library; so each waits for
-its PUBACK and for the end of the connection, whichever comes first.
+MQTT 5 first, for its reasons and its largest packet; 3.1.1 where the broker has no more. The
+library is given a socket that is connected already (`agent/dial.py`), so that each step fails under
+its own name and a stop waits for none. A publish that waits when the connection ends is not failed
+by the library; here each waits on a future that its PUBACK or the end of the connection sets.
 """
 
 import asyncio
 import contextlib
+import logging
+from collections import deque
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
-from agent.limits import CONNECT_S_MAX, INCOMING_QUEUED, KEEPALIVE_S, PUBACK_S_MAX
-from agent.ports import LinkDown
+from agent.dial import dial, tls_context
+from agent.limits import (
+    CONNECT_S_MAX,
+    GOODBYE_S,
+    GREETING_S,
+    INCOMING_BYTES,
+    INCOMING_QUEUED,
+    KEEPALIVE_S,
+    PING_S,
+    PUBACK_S_MAX,
+)
+from agent.ports import LinkDown, Refused
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator
     from typing import Any
 
-IN_FLIGHT_MAX = (
-    200  # above our own window: the library's default of 20 must not be the narrower one
-)
+V5, V311 = aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311
+IN_FLIGHT_MAX = 200  # above our own window: the library's default of 20 must not be the narrower
+HEADER_BYTES = 16  # around topic and payload of a PUBLISH without properties, at most
 OFFLINE = b'{"schema":1,"state":"offline"}'
+
+# CONNACK (MQTT 5, table 3-1; the library gives 3.1.1's five codes by the same numbers).
+UNSUPPORTED_PROTOCOL = 0x84
+CONNACK_CODES = {
+    0x84: "protocol",
+    0x85: "identifier",
+    0x86: "credentials",
+    0x87: "not_authorised",
+    0x88: "unavailable",
+    0x89: "unavailable",
+    0x8A: "banned",
+    0x8C: "credentials",
+    0x9F: "unavailable",
+}
+TAKEN_OVER = 0x8E
+# PUBACK: what is wrong with the message itself. Anything else is about the right or the moment.
+OF_THE_MESSAGE = (0x80, 0x83, 0x90, 0x95, 0x99)
+
+_silent = logging.getLogger("latido.mqtt")
+_silent.setLevel(logging.CRITICAL)  # what it would warn of is counted and told by the link
 
 
 class AiomqttUpstream:
-    """The broker. `identifier`: of this device, one connection a device."""
+    """The broker by its settings (`agent.config.Broker`). `identifier`: one connection a device."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        identifier: str,
-        root: str,
-        username: "str | None" = None,
-        password: "str | None" = None,
-        tls_ca: "str | None" = None,
-    ) -> None:
-        self._place = f"{host}:{port}"
+    def __init__(self, broker: "Any", identifier: str, root: str) -> None:
+        self._broker = broker
+        self._place = f"{broker.host}:{broker.port}"
+        self._protocol = V311 if broker.protocol == "3.1.1" else V5
+        self._may_fall_back = broker.protocol != "5"
         self._arguments: "dict[str, Any]" = {
-            "hostname": host,
-            "port": port,
+            "hostname": broker.host,
+            "port": broker.port,
             "identifier": identifier,
-            "username": username,
-            "password": password,
-            "tls_params": aiomqtt.TLSParameters(ca_certs=tls_ca) if tls_ca else None,
+            "username": broker.username,
+            "password": broker.password,
             "will": aiomqtt.Will(f"{root}/status", OFFLINE, qos=1, retain=True),
-            "clean_session": True,
             "keepalive": KEEPALIVE_S,
-            "timeout": CONNECT_S_MAX,
-            "max_queued_incoming_messages": INCOMING_QUEUED,
             "max_inflight_messages": IN_FLIGHT_MAX,
-            "max_concurrent_outgoing_calls": IN_FLIGHT_MAX,
+            "logger": _silent,
         }
 
     @contextlib.asynccontextmanager
     async def connect(self) -> "AsyncIterator[MqttLink]":
-        """A new connection; LinkDown, naming the broker, when there is none or it ended."""
+        """A new connection; LinkDown, naming step and broker, when there is none or it ended."""
+        session = await self._session()
         try:
-            async with aiomqtt.Client(**self._arguments) as client:
-                link = MqttLink(client, self._place)
-                try:
-                    yield link
-                finally:
-                    await link.end()
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            raise LinkDown(f"{self._place}: {error}")
+            yield MqttLink(session, self._place)
+        finally:
+            await session.end()
+
+    async def _session(self) -> "_Session":
+        try:
+            return await self._greeted(self._protocol)
+        except LinkDown as down:
+            old = self._protocol is V311 or not self._may_fall_back
+            if old or down.code not in ("protocol", "no_mqtt"):
+                raise
+            said = down.code == "protocol"
+        session = await self._greeted(V311)
+        if said:
+            self._protocol = V311
+        return session
+
+    async def _greeted(self, protocol: "aiomqtt.ProtocolVersion") -> "_Session":
+        """A session that the broker has accepted."""
+        try:
+            sock = await asyncio.wait_for(self._dial(), CONNECT_S_MAX)
+        except TimeoutError:
+            raise LinkDown("no_answer", self._place, f"{CONNECT_S_MAX:g} s")
+        session = _Session(sock, self._place, **self._arguments, **_of_protocol(protocol))
+        try:
+            await session.__aenter__()
+        except aiomqtt.MqttError as error:
+            raise _not_greeted(error, self._place)
+        finally:
+            if not session.is_up:
+                session.abort()
+        session.watch()
+        return session
+
+    async def _dial(self) -> "socket.socket":
+        broker = self._broker
+        tls = broker.tls or broker.tls_ca or broker.tls_certificate
+        context = None
+        if tls:
+            context = tls_context(broker.tls_ca, broker.tls_certificate, broker.tls_key)
+        return await dial(broker.host, broker.port, context)
+
+
+def _of_protocol(protocol: "aiomqtt.ProtocolVersion") -> "dict[str, Any]":
+    if protocol is V311:
+        return {"protocol": protocol, "clean_session": True, "timeout": CONNECT_S_MAX}
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = INCOMING_BYTES
+    return {
+        "protocol": protocol,
+        "clean_start": True,
+        "properties": properties,
+        "timeout": GREETING_S,
+    }
+
+
+def _not_greeted(error: "aiomqtt.MqttError", place: str) -> "LinkDown":
+    reason: "Any" = getattr(error, "rc", None)
+    if isinstance(error, aiomqtt.exceptions.MqttConnectError):
+        value = getattr(reason, "value", reason)
+        return LinkDown(CONNACK_CODES.get(value, "refused_session"), place, str(reason))
+    return LinkDown("no_mqtt", place, str(error))
+
+
+class _Session(aiomqtt.Client):
+    """aiomqtt's client on a socket of ours, and what it leaves out: the reason of a PUBACK, the
+    broker's limits, a bounded inbox, an end that is noticed by all who wait.
+
+    Leans on six names that aiomqtt 2.5 and paho 2 keep to themselves; the tests of this adapter
+    fail when one of them changes.
+    """
+
+    def __init__(self, sock: "socket.socket", place: str, **arguments: "Any") -> None:
+        super().__init__(**arguments)
+        self._place = place
+        self._client._create_socket = lambda: sock  # type: ignore[method-assign]
+        self._sock = sock
+        self._waiting: "dict[int, asyncio.Future[None]]" = {}
+        self._arrived = asyncio.Event()
+        self._inbox: "deque[tuple[str, bytes]]" = deque((), INCOMING_QUEUED)
+        self.is_up = False
+        self.down: "LinkDown | None" = None
+        self.packet_bytes_max: "int | None" = None
+        self.dropped = 0
+
+    def watch(self) -> None:
+        """From here on the end of the connection ends every wait."""
+        self._client._keepalive = min(self._client._keepalive, PING_S)
+        self._disconnected.add_done_callback(self._on_end)
+        if self._client.socket() is None:
+            self.fail(LinkDown("lost", self._place))
+
+    def send(self, topic: str, payload: bytes, retain: bool) -> "asyncio.Future[None]":
+        """Set when the PUBACK is here; LinkDown or Refused if not."""
+        if self.down is not None:
+            raise self.down
+        limit = self.packet_bytes_max
+        if limit is not None and len(topic) + len(payload) + HEADER_BYTES > limit:
+            raise Refused(f"{len(payload)} bytes, the broker takes packets of {limit} at most")
+        info = self._client.publish(topic, payload, 1, retain)
+        if info.rc != 0:
+            raise LinkDown("lost", self._place, f"publish: {info.rc}")
+        waits = self._waiting[info.mid] = self._loop.create_future()
+        return waits
+
+    async def next_message(self) -> "tuple[str, bytes]":
+        while not self._inbox:
+            if self.down is not None:
+                raise self.down
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._inbox.popleft()
+
+    def fail(self, down: "LinkDown") -> None:
+        """The connection is over, whatever the library thinks."""
+        if self.down is None:
+            self.down = down
+        for waits in self._waiting.values():
+            if not waits.done():
+                waits.set_exception(self.down)
+        self._waiting.clear()
+        self._arrived.set()
+
+    async def end(self) -> None:
+        """Says goodbye within a bound, then closes."""
+        try:
+            if self.down is None and self._client.disconnect() == 0:
+                await asyncio.wait({self._disconnected}, timeout=GOODBYE_S)
+        finally:
+            self.fail(LinkDown("lost", self._place, "closed"))
+            self.abort()
+
+    def abort(self) -> None:
+        self._client._sock_close()
+        if self._sock.fileno() >= 0:
+            self._sock.close()
+
+    def _on_end(self, ended: "asyncio.Future[None]") -> None:
+        error = None if ended.cancelled() else ended.exception()
+        reason = getattr(error, "rc", None)
+        if getattr(reason, "value", reason) == TAKEN_OVER:
+            self.fail(LinkDown("taken_over", self._place, str(reason)))
+        else:
+            self.fail(LinkDown("lost", self._place, str(reason or error or "")))
+
+    # What the library calls.
+
+    def _on_connect(
+        self,
+        client: "Any",
+        userdata: "Any",
+        flags: "Any",
+        reason_code: "Any",
+        properties: "Any" = None,
+    ) -> None:
+        self.is_up = not reason_code.is_failure
+        self.packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(self, *arguments: "Any") -> None:
+        """A broker that hangs up before it has greeted: the library would wait on."""
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError("the connection was closed"))
+            return
+        super()._on_disconnect(*arguments)
+
+    def _on_publish(
+        self, client: "Any", userdata: "Any", mid: int, reason_code: "Any", properties: "Any"
+    ) -> None:
+        waits = self._waiting.pop(mid, None)
+        if waits is None or waits.done():
+            return
+        if not reason_code.is_failure:
+            waits.set_result(None)
+        elif reason_code.value in OF_THE_MESSAGE:
+            waits.set_exception(Refused(str(reason_code)))
+        else:
+            waits.set_exception(LinkDown("publish_right", self._place, str(reason_code)))
+
+    def _on_message(self, client: "Any", userdata: "Any", message: "Any") -> None:
+        if len(self._inbox) == INCOMING_QUEUED:
+            self.dropped += 1
+        try:
+            self._inbox.append((message.topic, message.payload))
+        except UnicodeDecodeError:
+            self.dropped += 1
+        self._arrived.set()
 
 
 class MqttLink:
     """One connection's life."""
 
-    def __init__(self, client: "aiomqtt.Client", place: str) -> None:
-        self._client = client
+    def __init__(self, session: "_Session", place: str) -> None:
+        self._session = session
         self._place = place
-        self._incoming: "asyncio.Queue[tuple[str, bytes]]" = asyncio.Queue(INCOMING_QUEUED)
-        self._reader = asyncio.ensure_future(self._read())
+
+    @property
+    def dropped(self) -> int:
+        """Incoming messages that nobody took in time, or whose topic is no text."""
+        return self._session.dropped
 
     async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Returns after the PUBACK; LinkDown when the connection ended first."""
-        sent = asyncio.ensure_future(
-            self._client.publish(topic, payload, qos=1, retain=retain, timeout=PUBACK_S_MAX)
-        )
+        """Returns after the PUBACK; LinkDown when the connection ended first, Refused."""
         try:
-            await asyncio.wait({sent, self._reader}, return_when=asyncio.FIRST_COMPLETED)
-            if not sent.done():
-                raise LinkDown(f"{self._place}: connection ended before PUBACK")
-            sent.result()
+            await asyncio.wait_for(self._session.send(topic, payload, retain), PUBACK_S_MAX)
+        except TimeoutError:
+            down = LinkDown("no_puback", self._place, f"{PUBACK_S_MAX:g} s")
+            self._session.fail(down)
+            raise down
+
+    async def subscribe(self, topics: "list[str]") -> None:
+        """QoS 1; LinkDown when the broker does not grant them."""
+        try:
+            granted: "Any" = await self._session.subscribe([(topic, 1) for topic in topics])
         except aiomqtt.MqttError as error:
-            raise LinkDown(f"{self._place}: {error}")
-        finally:
-            sent.cancel()
+            raise LinkDown("lost", self._place, str(error))
+        for topic, code in zip(topics, granted):
+            if int(getattr(code, "value", code)) >= 0x80:
+                raise LinkDown("subscribe_right", self._place, f"{topic}: {code}")
 
     async def messages(self) -> "tuple[str, bytes]":
         """The next incoming message; LinkDown when the connection ended."""
-        arrived = asyncio.ensure_future(self._incoming.get())
-        try:
-            await asyncio.wait({arrived, self._reader}, return_when=asyncio.FIRST_COMPLETED)
-            if arrived.done():
-                return arrived.result()
-        finally:
-            arrived.cancel()
-        raise LinkDown(f"{self._place}: connection lost")
-
-    async def end(self) -> None:
-        self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
-
-    async def _read(self) -> None:
-        """Ends when the connection does: this is how everybody learns of it."""
-        try:
-            async for message in self._client.messages:
-                payload = message.payload if isinstance(message.payload, bytes) else b""
-                await self._incoming.put((str(message.topic), payload))
-        except aiomqtt.MqttError:
-            return
+        return await self._session.next_message()

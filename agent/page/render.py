@@ -5,7 +5,7 @@ Complete on the first paint and useful without JavaScript; the script only repla
 
 from html import escape
 
-from agent.page.words import sensor_detail, sentence, text
+from agent.page.words import link_sentence, sensor_detail, sentence, text
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def _uplink(uplink: "dict[str, Any] | None", language: str) -> str:
         oldest = uplink["oldest_age_s"]
         note = "" if oldest is None else text("label.oldest", language, seconds=oldest)
         rows = _row("label.backlog", str(uplink["backlog_rows"]), note, language)
-        rows += _row("label.delivered", str(uplink["delivered_rows"]), uplink["reason"], language)
+        why = link_sentence(uplink["reason"], language)
+        rows += _row("label.delivered", str(uplink["delivered_rows"]), why, language)
     head = escape(text("label.uplink", language))
     return (
         f'<section class="card uplink"><h2>{head}</h2><p>{escape(words)}</p>'

@@ -51,6 +51,14 @@ def sentence(reason: "Any", language: str) -> str:
     return text(f"reason.{code}", language, **facts)
 
 
+def link_sentence(reason: "Any", language: str) -> str:
+    """Why there is no connection, (code, {place, detail}), or "" while there is one."""
+    if not reason:
+        return ""
+    code, facts = reason
+    return text(f"link.{code}", language, **facts).replace(" ()", "")
+
+
 def confidence_word(confidence: float, language: str) -> str:
     """Possible, likely or very likely."""
     level = "high" if confidence >= VERY_LIKELY else "middle" if confidence >= LIKELY else "low"

@@ -54,14 +54,15 @@ class Deliverer:
 
     async def run(self) -> None:
         delay_s = RECONNECT_S_MIN
-        await self._tell(False, "not connected yet")
+        await self._tell(False, ["starting", {}])
         while True:
             began_ns = self._clock.monotonic_ns()
             try:
                 async with self._upstream.connect() as link:
                     await self._serve(link)
             except LinkDown as down:
-                await self._tell(False, str(down))
+                facts = {"place": down.place, "detail": down.detail}
+                await self._tell(False, [down.code, facts])
             if self._clock.monotonic_ns() - began_ns > RECONNECT_S_MAX * 1e9:
                 delay_s = RECONNECT_S_MIN
             await self._clock.sleep(delay_s * random.uniform(0.5, 1.0))
@@ -69,7 +70,7 @@ class Deliverer:
 
     async def _serve(self, link: "Link") -> None:
         """Until the link is down: status, rows, and whatever comes in."""
-        await self._tell(True, "")
+        await self._tell(True, [])
         try:
             await first_to_end([self._drain(link), self._report(link), _discard(link)])
         except asyncio.CancelledError:
@@ -87,7 +88,7 @@ class Deliverer:
                     continue
                 await flying[0][0]
                 await self._ack_landed(flying)
-                await self._tell(True, "")
+                await self._tell(True, [])
         finally:
             for task, _ in flying:
                 task.cancel()
@@ -132,7 +133,7 @@ class Deliverer:
         status = {"schema": 1, "state": state, "boot": self._store.boot}
         return json.dumps({**status, **self._facts()}, separators=(",", ":")).encode()
 
-    async def _tell(self, connected: bool, reason: str) -> None:
+    async def _tell(self, connected: bool, reason: "list[Any]") -> None:
         stats = await self._store.stats()
         oldest_s = None
         if stats.oldest_mono_ns is not None:

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 import agent.page
+from agent.adapters.upstream_aiomqtt import CONNACK_CODES
 from agent.core.bulletin import Bulletin
 from agent.limits import PAGE_CONNECTIONS, PAGE_EVENT_CLIENTS
 from agent.page.app import PageServer
 from agent.page.render import main_part
-from agent.page.words import sentence
+from agent.page.words import link_sentence, sentence
 from tests.doubles import FastClock
 
+ROOT = Path(__file__).resolve().parents[2]
 GET = "GET {} HTTP/1.1\r\nHost: pi\r\n\r\n"
 
 
@@ -235,3 +237,15 @@ def test_a_zone_says_whose_limits_it_is_by_and_what_it_does_not_see() -> None:
     moved = main_part({"machine/M": card(zone="C", zone_by="displacement")}, "es", 10**9)
     assert "Desplazamiento de vibración" in moved and "3 µm" in moved
     assert "no ve fallas tempranas" not in moved
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_way_to_have_no_connection_has_a_sentence(language: str) -> None:
+    sources = [path.read_text() for path in (ROOT / "agent").rglob("*.py")]
+    codes = {code for text in sources for code in re.findall(r'LinkDown\(\s*"(\w+)"', text)}
+    codes |= set(CONNACK_CODES.values()) | {"refused", "no_answer", "no_route", "taken_over"}
+    assert len(codes) > 15
+    for code in codes:
+        words = link_sentence([code, {"place": "b:1883", "detail": ""}], language)
+        assert len(words) > 10 and "{" not in words and "()" not in words
+    assert link_sentence([], language) == "" and link_sentence(["starting", {}], language)
