@@ -77,8 +77,8 @@ def recovery_facts(board_name: "str | None", bus: "Any") -> "tuple[Recovery | No
         return None, 'the configuration does not name the board ("board")'
     found = bus_of(read_board(board_name), bus.kind, bus.number)
     if found is None or found.recovery is None:
-        driver = "" if found is None else f" ({found.driver})"
-        return None, f"the pins of /dev/i2c-{bus.number} are not free for it{driver}"
+        driver = "unknown to the board" if found is None else found.driver
+        return None, f"the pins of /dev/i2c-{bus.number} are not free for it ({driver})"
     return found.recovery, ""
 
 

@@ -31,7 +31,9 @@ def reason_of(error: "OSError | SensorFault") -> "Reason":
     if isinstance(error, SensorFault):
         names = ("chip", "expected", "found", "check")
         return "chip", {name: getattr(error, name) for name in names}
-    return "bus", {"errno": error.errno or 0, "text": error.strerror or str(error)}
+    text = error.strerror or str(error)
+    place, cure = getattr(error, "place", "its bus"), getattr(error, "cure", "")
+    return "bus", {"errno": error.errno or 0, "text": text, "place": place, "cure": cure}
 
 
 class Drainer:

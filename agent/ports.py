@@ -124,6 +124,19 @@ def row_seq(identity: int) -> int:
     return identity & 0xFFFFFFFF
 
 
+class BusFault(OSError):
+    """A bus failed: errno and text as of OSError, where, and what cures it.
+
+    `place`: the node, and the address on I2C. `cure`: a line of config.txt, or the group that may
+    open the node; "" where the text says what to look at.
+    """
+
+    def __init__(self, number: int, text: str, place: str, cure: str = "") -> None:
+        super().__init__(number, text)
+        self.place = place
+        self.cure = cure
+
+
 class LinkDown(Exception):
     """Whatever may pass between here and the broker.
 

@@ -5,12 +5,26 @@ is a sensor's fault that passes, not the end of the agent.
 """
 
 import errno
+import os
 
 from smbus2 import SMBus, i2c_msg
+
+from agent.ports import BusFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
+
+
+ARM_I2C = "dtparam=i2c_arm=on"
+CONFIG_TXT = "dtoverlay=i2c-gpio,bus={number},i2c_gpio_sda=23,i2c_gpio_scl=24"
+WORDS = {  # what each errno of a transfer means on the wire
+    errno.ETIMEDOUT: "timed out: something holds SDA or SCL low, or a chip stretches the clock",
+    errno.EIO: "failed in mid-transfer: check the cable, its length and the pull-ups",
+    errno.EAGAIN: "lost arbitration: check SDA for a short, the pull-ups, a second master",
+    errno.EOPNOTSUPP: "this board's driver cannot make this transfer",
+    errno.EINVAL: "this board's driver refuses this transfer",
+}
 
 
 def open_bus(settings: "Any", plant: "Any", clock: "Any") -> "I2cSmbus2":
@@ -38,21 +52,32 @@ class I2cSmbus2:
         self._transfer(address, i2c_msg.write(address, [register, *buffer]))
 
     def _transfer(self, address: int, *messages: "Any") -> None:
+        bus = self._opened()
         try:
-            if self._bus is None:
-                self._bus = SMBus(self._number)
-            self._bus.i2c_rdwr(*messages)
+            bus.i2c_rdwr(*messages)
         except OSError as error:
             self.reopen()
-            raise OSError(error.errno or errno.EIO, self._words(address, error))
+            number = error.errno or errno.EIO
+            node = f"/dev/i2c-{self._number}"
+            if number in (errno.EREMOTEIO, errno.ENXIO):  # the latter is i2c-gpio's
+                text = f"{node}: nothing answers at 0x{address:02x} (SDA, SCL, supply, address?)"
+            else:
+                text = f"{node}: {WORDS.get(number, os.strerror(number))} (0x{address:02x})"
+            raise BusFault(number, text, f"{node} 0x{address:02x}")
 
-    def _words(self, address: int, error: "OSError") -> str:
-        place = f"/dev/i2c-{self._number}"
-        if error.errno in (errno.ENOENT, errno.ENXIO):
-            return f"{place} is not there (dtparam=i2c_arm=on in config.txt?)"
-        if error.errno == errno.EREMOTEIO:
-            return f"{place}: nothing answers at 0x{address:02x} (SDA, SCL, supply, address pin?)"
-        return f"{place}: {error.strerror or error}"
+    def _opened(self) -> "Any":
+        if self._bus is None:
+            node = f"/dev/i2c-{self._number}"
+            try:
+                self._bus = SMBus(self._number)
+            except OSError as error:
+                if error.errno == errno.EACCES:
+                    text = f"{node} may not be opened (is the user in the group i2c?)"
+                    raise BusFault(errno.EACCES, text, node, "i2c")
+                cure = CONFIG_TXT.format(number=self._number) if self._number > 1 else ARM_I2C
+                text = f"{node} is not there ({cure} in config.txt?)"
+                raise BusFault(errno.ENOENT, text, node, cure)
+        return self._bus
 
     def reopen(self) -> None:
         bus, self._bus = self._bus, None

@@ -11,6 +11,8 @@ import os
 import struct
 from array import array
 
+from agent.ports import BusFault
+
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
@@ -20,6 +22,8 @@ _TRANSFER_BYTES = 32
 _MAGIC = ord("k")
 _WRITE = 1
 _MESSAGE_BYTES_MAX = 4096  # spidev's default buffer size, a direction
+CONFIG_TXT = "dtparam=spi=on"
+BUFFER_TXT = "spidev.bufsiz=4096"  # the default, and what the messages here are made for
 _GAP_US = 5  # an ADXL345 wants as long between two of its FIFO entries
 
 
@@ -91,7 +95,7 @@ class SpiLinux:
             fcntl.ioctl(self._opened(), _request(0, len(message)), message, True)
         except OSError as error:
             self.close()
-            raise OSError(error.errno or errno.EIO, self._words(error))
+            raise self._fault(error)
 
     def message(self, size: int, count: int) -> bytearray:
         """The ioctl's argument: `count` transfers of `size` bytes each."""
@@ -130,9 +134,15 @@ class SpiLinux:
             fcntl.ioctl(self._node, _SET_BITS, bytes((8,)))
         return self._node
 
-    def _words(self, error: "OSError") -> str:
-        if error.errno in (errno.ENOENT, errno.ENXIO):
-            return f"{self._path} is not there (dtparam=spi=on in config.txt?)"
-        if error.errno == errno.EACCES:
-            return f"{self._path} may not be opened (is the user in the group spi?)"
-        return f"{self._path}: {error.strerror or error}"
+    def _fault(self, error: "OSError") -> "BusFault":
+        number, path = error.errno or errno.EIO, self._path
+        if number in (errno.ENOENT, errno.ENXIO):
+            text = f"{path} is not there ({CONFIG_TXT} in config.txt?)"
+            return BusFault(errno.ENOENT, text, path, CONFIG_TXT)
+        if number == errno.EACCES:
+            text = f"{path} may not be opened (is the user in the group spi?)"
+            return BusFault(number, text, path, "spi")
+        if number == errno.EMSGSIZE:
+            text = f"{path}: a transfer longer than spidev's buffer ({BUFFER_TXT} in cmdline.txt)"
+            return BusFault(number, text, path, BUFFER_TXT)
+        return BusFault(number, f"{path}: {error.strerror or error}", path)

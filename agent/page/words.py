@@ -85,6 +85,8 @@ def sensor_detail(reason: "Any", language: str) -> str:
     code, facts = reason
     if not code:
         return ""
+    if code == "bus":
+        facts = {"place": "its bus", "cure": "", "text": "", **facts}
     shown = {name: phrase(value, language) for name, value in facts.items()}
     if code == "frozen":
         shown["axis"] = "xyz"[facts["axis"]] if facts["axis"] < 3 else str(facts["axis"])

@@ -42,6 +42,7 @@ class I2cNode:
         assert found is not None, f"{board.title} has no /dev/i2c-{number}"
         self.chips = chips
         self.stuck = False
+        self.fails_with: list[int] = []  # errnos of the next transfers
         self.pins = I2cPins(I2cWires())
         self.refused: list[int] = []
         self._limits = found.limits
@@ -52,6 +53,8 @@ class I2cNode:
         return self.pins.bound
 
     def transfer(self, messages: list[Message]) -> bytes:
+        if self.fails_with:
+            self._refuse(self.fails_with.pop(0))
         limits = self._limits
         long = any(max(m.length, len(m.content)) > limits.message_bytes_max for m in messages)
         if long or len(messages) > limits.messages_max:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.boards import Board, bus_of
+from agent.page.words import sensor_detail
 from hw.machines.part import PARTS, felt_by
 from hw.machines.pump import Pump
 from hw.sim.adxl345 import SimAdxl345
@@ -106,13 +107,13 @@ def test_a_bus_that_fails_is_named_and_comes_back_by_itself(
     before = agent.state()[f"machine/{other}"]["windows"]
     if what == "SPI fails":
         plant.spi.fails_with = errno.EIO
-        said = "/dev/spidev0.0"
+        said = "/dev/spidev0.0 failed in mid-transfer"
     elif what == "SDA stuck":
-        plant.i2c.stuck, said = True, "timed out"
+        plant.i2c.stuck, said = True, "/dev/i2c-1 0x18 does not answer in time"
     else:
-        chip, said = plant.i2c.chips.pop(0x18), "nothing answers at 0x18"
+        chip, said = plant.i2c.chips.pop(0x18), "nobody answers at /dev/i2c-1 0x18"
     state = agent.wait_for(lambda state: seen(state, machine, "sensor"), 10)
-    assert said in state[f"machine/{machine}"]["reason"][1]["reason"].lower()
+    assert said in sensor_detail(state[f"machine/{machine}"]["reason"][1]["reason"], "en")
     assert state[f"machine/{machine}"]["state"] == "unknown"
     plant.spi.fails_with, plant.i2c.stuck = 0, False
     if what == "chip pulled":

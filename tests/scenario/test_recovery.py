@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.boards import Board, bus_of, read_board
+from agent.page.words import phrase, sensor_detail
 from hw.sim.lis3dh import SimLis3dh
 from hw.sim.wires import UNTIL_POWER_CYCLE
 from tests.door.door import Door, I2cNode
@@ -40,9 +41,14 @@ class Bench:
         self.door: Door | None = None
 
     def recover(self, board: str = "", number: int = 1) -> dict[str, Any]:
+        found: dict[str, Any] = self.said("recover", board or self.board.name, str(number))
+        return found
+
+    def said(self, program: str, *words: str) -> Any:
+        """What a program of tests/door prints when it goes through."""
         self.door = self.door or Door(self.folder, self.nodes)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.door.recover", board or self.board.name, str(number)],
+            [sys.executable, "-m", f"tests.door.{program}", *words],
             cwd=ROOT,
             env={**os.environ, **self.door.environment},
             capture_output=True,
@@ -50,8 +56,7 @@ class Bench:
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -125,3 +130,51 @@ def test_a_bus_that_cannot_be_clocked_says_why(
 ) -> None:
     assert bench.recover(board, number)["clocks"][1] == words
     assert bench.i2c.pins.wires.clocks == 0
+
+
+WORDS = {  # errno of a transfer: what a technician is told to look at, English and Spanish
+    121: ("nobody answers at /dev/i2c-1 0x18: check SDA", "nadie contesta en /dev/i2c-1 0x18"),
+    6: ("nobody answers at /dev/i2c-1 0x18: check SDA", "nadie contesta en /dev/i2c-1 0x18"),
+    110: ("something holds SDA or SCL low", "algo mantiene SDA o SCL en bajo"),
+    5: ("/dev/i2c-1 0x18 failed in mid-transfer: check the cable", "falló a media transferencia"),
+    11: ("lost arbitration: check SDA for a short", "perdió el arbitraje: busque un corto en SDA"),
+    95: ("cannot make this transfer: name the board", "no sabe hacer esta transferencia"),
+    22: ("refuses this transfer", "rechaza esta transferencia"),
+    71: ("/dev/i2c-1: Protocol error (0x18) (71)", "/dev/i2c-1: Protocol error (0x18) (71)"),
+}
+ABSENT = ("config.txt needs dtparam=spi=on", "a config.txt le falta dtparam=spi=on")
+
+
+def test_every_failure_of_a_bus_says_what_to_look_at(bench: Bench) -> None:
+    bench.i2c.fails_with = [*WORDS]
+    said = bench.said("faults", str(len(WORDS)))
+    for reason, words in zip(said, [*WORDS.values(), ABSENT], strict=True):
+        for language, part in zip(("en", "es"), words, strict=True):
+            assert part in sensor_detail(reason, language)
+
+
+def test_absent_and_forbidden_nodes_name_the_line_or_the_group() -> None:
+    for number, cure in ((2, "dtparam=i2c_arm=on"), (13, "i2c")):
+        facts = {"errno": number, "text": "", "place": "/dev/i2c-1", "cure": cure}
+        for language in ("en", "es"):
+            words = sensor_detail(["bus", facts], language)
+            assert words.endswith(cure) and "/dev/i2c-1" in words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "SDA stays low: cut the sensors' supply, look for a short",
+        'the configuration does not name the board ("board")',
+        "the pins of /dev/i2c-3 are not free for it (i2c-gpio)",
+        "no rights to write /sys/bus/platform/drivers/i2c-bcm2835/bind",
+        "/dev/i2c-1 is held by process 12",
+        "there is no GPIO chip pinctrl-rp1: is it this board?",
+        "/dev/gpiochip0 may not be opened (is the user in the group gpio?)",
+        "GPIO 2 or 3 is in use by something else",
+    ],
+)
+def test_why_clocks_were_not_possible_is_said_in_spanish(words: str) -> None:
+    said = phrase(f"bus reopened; nine clocks were not possible: {words}", "es")
+    assert said.startswith("se abre de nuevo el bus; no se pudieron dar")
+    assert phrase(words, "es") in said and phrase(words, "es") != words
