@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORTABLE := drivers hw/sim agent/core
 
-.PHONY: help demo test check bench bench-sensors install-demo install-test system-packages clean
+.PHONY: help demo test check bench bench-sensors soak-healthy install-demo install-test system-packages clean
 
 help:
 	@echo "make demo    run the agent on a simulated pump (http://127.0.0.1:8080)"
 	@echo "make test    the whole test suite, on this machine"
 	@echo "make check   formatting, lint, types, portable ring"
 	@echo "make bench   measurements, as JSON lines; make bench-sensors: of the sensors"
+	@echo "make soak-healthy   an hour of each simulated chip, in which nothing may be faulty"
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/latido demo $(DEMO_ARGS)
@@ -31,6 +32,9 @@ bench: $(VENV)/.test
 
 bench-sensors: $(VENV)/.test
 	$(BIN)/python -m tests.bench.sensors
+
+soak-healthy: $(VENV)/.test
+	$(BIN)/python -m tests.bench.healthy
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

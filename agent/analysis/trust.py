@@ -23,7 +23,15 @@ FLAT_TOP_BAND = 0.9  # a sine is twice as often in its upper tenth as at its las
 FLAT_TOP_TIMES = 2.0
 FLAT_TOP_SHARE = 0.002
 DUPLICATES_MAX = 0.1
+DUPLICATES_LEAST = 0.02
+CHANCE_SIGMAS = 6.0
+RUN_LEAST = 4
 REPLAY_FRAMES = 32  # so many frames never come twice alike by chance, at a bit of noise in each
+FLIPS_MIN = 4  # of one window
+FLIP_SIGMAS = 10.0  # a flipped bit smaller than this is lost in the axis's own swing
+ALIKE_SIGMAS = 4.0
+FIFTH = 20.0  # percent: a flip in every fourth frame spoils its neighbours' spikes as well
+FIFTH_OF_SIGMA = 0.2533  # of Gaussian noise
 GRAVITY_TOLERANCE_G = 0.35  # an ADXL345's own offsets add up to 0.3 (Table 1)
 CLIPPED_FRAMES = 3  # of one window: single full-scale samples are knocks
 SOUND: "Trust" = (GOOD, NO_REASON)
@@ -63,17 +71,64 @@ def window_trust(raw: bytes, layout: "Any", range_g: "float | None") -> "tuple[T
         trust = judge(values)
         if trust != SOUND:
             return trust, values
-    return SOUND, values
+    return flips_trust(values, tuple(channel.scale for channel in layout.channels)), values
 
 
 def duplicates_trust(values: "Floats") -> "Trust":
-    """Frames that repeat the one before, more often than the axes' own repetitions explain."""
+    """Frames that repeat the one before, more often or in a longer run than chance explains.
+
+    Chance: the axes' own repetitions, multiplied; on a coarse and quiet chip they are many.
+    """
     same = values[1:] == values[:-1]
-    repeated = float(same.all(axis=1).mean())
+    repeats = same.all(axis=1)
     by_chance = float(np.prod(same.mean(axis=0)))
-    if repeated - by_chance > DUPLICATES_MAX:
-        return CHECK, ("repeats", {"percent": round(100 * repeated)})
+    spread = (by_chance / len(repeats)) ** 0.5
+    excess = float(repeats.mean()) - by_chance
+    too_many = excess > min(DUPLICATES_MAX, DUPLICATES_LEAST + CHANCE_SIGMAS * spread)
+    if too_many or _longest_run(repeats) > _run_by_chance(by_chance, len(repeats)):
+        return CHECK, ("repeats", {"percent": round(100 * float(repeats.mean()))})
     return SOUND
+
+
+def flips_trust(values: "Floats", quanta_g: "tuple[float, ...]") -> "Trust":
+    """One bit of a wire or a memory that flips: single samples off by the same power of two.
+
+    `quanta_g`: the smallest step of each axis. A knock rings on for several samples, and no two
+    are equally high; what is too small to stand out from the axis's own swing does no harm.
+    """
+    for axis, quantum_g in enumerate(quanta_g):
+        bit, count = _flipped_bit(values[:, axis], quantum_g)
+        if count >= FLIPS_MIN:
+            return CHECK, ("flips", {"axis": axis, "bit": bit, "frames": count})
+    return SOUND
+
+
+def _flipped_bit(values: "Floats", quantum_g: float) -> "tuple[int, int]":
+    """(the bit, how many samples it stands alone in); the count is 0 when there is no such bit."""
+    before, middle, after = values[1:-3], values[2:-2], values[3:-1]
+    spike = np.abs(middle - (before + after) / 2)
+    usual = max(float(np.percentile(spike, FIFTH)) / FIFTH_OF_SIGMA, quantum_g / 2)
+    beside = np.maximum(np.abs(before - values[:-4]), np.abs(after - values[4:]))
+    alone = spike[(spike > FLIP_SIGMAS * usual) & (beside < spike / 4)]
+    if len(alone) < FLIPS_MIN:
+        return 0, 0
+    bit = round(float(np.log2(np.median(alone) / quantum_g)))
+    alike = np.abs(alone - quantum_g * 2.0**bit) < ALIKE_SIGMAS * usual
+    return bit, int(alike.sum()) if alike.mean() > 0.8 else 0
+
+
+def _longest_run(flags: "NDArray[np.bool_]") -> int:
+    edges = np.flatnonzero(~flags)
+    return int(np.diff(edges, prepend=-1, append=len(flags)).max()) - 1
+
+
+def _run_by_chance(probability: float, count: int) -> float:
+    """The run of repetitions that chance gives once in a billion windows, and half as much again.
+
+    The half is for axes that repeat together, which chance alone does not know of.
+    """
+    share = min(0.999, max(1e-3, probability))
+    return float(max(RUN_LEAST, 1.5 * np.log(1e-9 / count) / np.log(share)))
 
 
 def replay_trust(values: "Floats") -> "Trust":

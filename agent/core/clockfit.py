@@ -16,6 +16,11 @@ POINTS_KEPT = 256
 # few points carry it (Student's t) and their delays are not Gaussian: tested with 0 to 15 ms.
 SURE = 2.4
 SURE_FEW = 5.0
+# A line of this span that is still this uncertain has a bend: ticks were not counted as they were
+# sampled (a frozen or doubling chip). What lies before the last seconds is then forgotten.
+BENT_ERROR = 0.005
+BENT_SPAN_NS = 3_000_000_000
+BENT_KEEP_NS = 1_500_000_000
 # rate_hz; t0_ns: the time of tick 0; rate_error: relative uncertainty, of 95 in 100 fits.
 Fit = namedtuple("Fit", ("rate_hz", "t0_ns", "rate_error"))
 
@@ -35,7 +40,10 @@ class ClockFit:
 
     def observe(self, tick: int, mono_ns: int) -> None:
         self._points.append((tick, mono_ns))
-        while self._points[0][1] < mono_ns - self._span_ns:
+        self._forget_before(mono_ns - self._span_ns)
+
+    def _forget_before(self, mono_ns: int) -> None:
+        while self._points[0][1] < mono_ns:
             self._points.popleft()
 
     def fit(self) -> "Fit | None":
@@ -56,7 +64,10 @@ class ClockFit:
             return None
         t0_ns = ns0 + int(at_zero_ns) - int(tick0 * ns_per_tick)
         sure = SURE + SURE_FEW / (len(earliest) - 2)
-        return Fit(1e9 / ns_per_tick, t0_ns, sure * error_ns / ns_per_tick)
+        rate_error = sure * error_ns / ns_per_tick
+        if rate_error > BENT_ERROR and points[-1][1] > BENT_SPAN_NS:
+            self._forget_before(self._points[-1][1] - BENT_KEEP_NS)
+        return Fit(1e9 / ns_per_tick, t0_ns, rate_error)
 
 
 def _earliest(

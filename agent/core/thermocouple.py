@@ -51,6 +51,8 @@ class Thermocouple:
 
     def after(self, hot: float, cold: float, mono_ns: int, running: bool) -> "Thermocouple":
         """The state after one reading; `running`: whether the machine is known to run."""
+        if hot == 0.0 == cold:
+            return self._without_a_reading()
         new = Thermocouple()
         follows = mono_ns - self._now_ns <= NEXT_S * NS
         step = hot - self._hot if follows else 0.0
@@ -65,6 +67,14 @@ class Thermocouple:
         new._still_since_ns = self._still_since_ns if still else mono_ns
         new.trust = new._judge()
         new.degc = hot if new.trust[0] == GOOD else None
+        return new
+
+    def _without_a_reading(self) -> "Thermocouple":
+        """All bits 0, both junctions: a line held low or a chip after a reset, no temperature."""
+        new = Thermocouple()
+        for name in self.__slots__:
+            setattr(new, name, getattr(self, name))
+        new.trust, new.degc = (CHECK, ("all_zero", {})), None
         return new
 
     def _judge(self) -> "tuple[str, tuple[str, dict[str, Any]]]":

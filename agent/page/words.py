@@ -88,7 +88,7 @@ def sensor_detail(reason: "Any", language: str) -> str:
     if code == "bus":
         facts = {"place": "its bus", "cure": "", "text": "", **facts}
     shown = {name: phrase(value, language) for name, value in facts.items()}
-    if code == "frozen":
+    if "axis" in facts:
         shown["axis"] = "xyz"[facts["axis"]] if facts["axis"] < 3 else str(facts["axis"])
     key = f"detail.{code}"
     if code == "bus" and f"{key}.{facts['errno']}" in _CATALOGUES[language]:

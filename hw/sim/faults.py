@@ -14,7 +14,7 @@ class Faulty:
     `pulled`: nothing answers; on SPI MISO then reads `floats` (0x00 or 0xFF). `frozen`: every
     transfer gives what the same transfer gave when it froze. `flip_every`: in every n-th transfer
     `flip_mask` is flipped in byte `flip_byte` of the answer, if it is so long. `nak_every`: every
-    n-th is refused.
+    n-th is refused. `garbled`: every answer reads this byte, as of another chip or crossed wires.
     """
 
     def __init__(self, chip: "Any") -> None:
@@ -26,6 +26,7 @@ class Faulty:
         self.flip_byte = -1
         self.flip_mask = 0x10
         self.nak_every = NEVER
+        self.garbled: "int | None" = None
         self._held: "dict[Any, bytes]" = {}
         self._transfers = 0
 
@@ -64,6 +65,8 @@ class Faulty:
             raise OSError(EREMOTEIO, "no acknowledge")
 
     def _spoil(self, key: "Any", answer: "Any") -> None:
+        if self.garbled is not None:
+            self._fill(answer, bytes((self.garbled,)) * len(answer))
         if self.frozen:
             if key not in self._held:
                 self._held[key] = bytes(answer)

@@ -157,6 +157,14 @@ def test_a_temperature_that_stays_is_believed_after_a_jump() -> None:
     assert states[-1].degc == 95.0
 
 
+def test_all_bits_zero_are_no_reading_and_no_jump() -> None:
+    states = felt(breath, 27.0, 5.0)
+    silent = states[-1].after(0.0, 0.0, 5 * NS, True)
+    assert silent.trust[1][0] == "all_zero" and silent.degc is None
+    assert silent.after(44.0, 27.0, 5 * NS + NS // 10, True).degc == 44.0
+    assert felt(lambda t_s: 0.0, 0.5, 1.0)[-1].degc == 0.0
+
+
 def test_a_running_machine_colder_than_its_room_has_swapped_wires() -> None:
     states = felt(lambda t_s: 12.0, 27.0, BELOW_COLD_S + 1.0)
     assert states[-1].trust[1][0] == "below_room" and states[-1].degc is None
