@@ -6,9 +6,15 @@ error of it is a bus that failed (OSError), as with the other buses.
 
 import errno
 
+from agent.ports import BusFault
+
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
+
+
+NO_SELECT_TXT = "dtoverlay=spi0-0cs"  # leaves CE0 and CE1 to whoever asks for them
+_CURES = {errno.ENOENT: "dtparam=i2c_arm=on, dtparam=spi=on", errno.EACCES: "gpio, i2c, spi"}
 
 
 def open_bus(settings: "Any", plant: "Any", clock: "Any") -> "BlinkaBus":
@@ -30,7 +36,8 @@ class BlinkaBus:
         if address is not None:
             return self._i2c
         speed_hz = min(self._settings.speed_hz, chip.speed_hz_max)
-        self._opened.append(BlinkaSpi(sensor.chip_select, chip.spi_mode, speed_hz))
+        select = f"CE{sensor.chip_select}"
+        self._opened.append(BlinkaSpi(select, chip.spi_mode, speed_hz))
         return self._opened[-1]
 
     def clocks(self) -> None:
@@ -48,10 +55,17 @@ class BlinkaI2c:
         self._bus: "Any" = None
 
     def readfrom_mem_into(self, address: int, register: int, buffer: "Any") -> None:
-        self._opened().writeto_then_readfrom(address, bytes((register,)), buffer)
+        self._transfer("writeto_then_readfrom", address, bytes((register,)), buffer)
 
     def writeto_mem(self, address: int, register: int, buffer: "Any") -> None:
-        self._opened().writeto(address, bytes((register, *buffer)))
+        self._transfer("writeto", address, bytes((register, *buffer)))
+
+    def _transfer(self, call: str, address: int, *buffers: "Any") -> None:
+        bus = self._opened()
+        try:
+            getattr(bus, call)(address, *buffers)
+        except OSError as error:
+            raise _fault(error, f"Blinka's I2C 0x{address:02x}")
 
     def close(self) -> None:
         """The next transfer opens the bus anew."""
@@ -66,9 +80,9 @@ class BlinkaI2c:
 
 
 class BlinkaSpi:
-    """The SPI port over `busio.SPI`, chip select by pin CE0 or CE1."""
+    """The SPI port over `busio.SPI`; `chip_select`: the pin's name in `board`."""
 
-    def __init__(self, chip_select: int, mode: int, speed_hz: int) -> None:
+    def __init__(self, chip_select: str, mode: int, speed_hz: int) -> None:
         self._chip_select = chip_select
         self._mode = mode
         self._speed_hz = speed_hz
@@ -77,11 +91,14 @@ class BlinkaSpi:
 
     def write_readinto(self, write_buffer: "Any", read_buffer: "Any") -> None:
         bus = self._opened()
-        self._pin.value = False
         try:
-            bus.write_readinto(write_buffer, read_buffer)
-        finally:
-            self._pin.value = True
+            self._pin.value = False
+            try:
+                bus.write_readinto(write_buffer, read_buffer)
+            finally:
+                self._pin.value = True
+        except OSError as error:
+            raise _fault(error, f"Blinka's SPI {self._chip_select}")
 
     def close(self) -> None:
         """The next transfer opens bus and pin anew."""
@@ -92,7 +109,7 @@ class BlinkaSpi:
 
     def _opened(self) -> "Any":
         if self._bus is None:
-            self._bus, self._pin = _made(_spi, f"CE{self._chip_select}")
+            self._bus, self._pin = _made(_spi, self._chip_select)
             self._bus.configure(
                 baudrate=self._speed_hz, polarity=self._mode >> 1, phase=self._mode & 1
             )
@@ -126,5 +143,16 @@ def _made(make: "Any", *arguments: str) -> "Any":
     """What `make` gives; whatever Blinka says of a board or a pin it has not is an OSError."""
     try:
         return make(*arguments)
+    except OSError as error:
+        if error.errno == errno.EBUSY and arguments:
+            text = f"{arguments[0]} belongs to the SPI driver ({NO_SELECT_TXT} in config.txt?)"
+            raise BusFault(errno.EBUSY, text, f"Blinka's SPI {arguments[0]}", NO_SELECT_TXT)
+        raise _fault(error, "Blinka's bus")
     except (ImportError, NotImplementedError, RuntimeError, AttributeError, ValueError) as error:
-        raise OSError(errno.ENODEV, f"Blinka does not have this bus on this board ({error})")
+        text = f"Blinka does not have this bus on this board ({error})"
+        raise BusFault(errno.ENODEV, text, "Blinka's bus")
+
+
+def _fault(error: "OSError", place: str) -> "BusFault":
+    number = error.errno or errno.EIO
+    return BusFault(number, f"{place}: {error.strerror or error}", place, _CURES.get(number, ""))

@@ -69,4 +69,4 @@ def test_a_board_that_blinka_does_not_know_is_an_error_of_the_bus() -> None:
         BlinkaI2c().readfrom_mem_into(0x53, 0, bytearray(1))
     assert caught.value.errno == errno.ENODEV
     with pytest.raises(OSError, match="Blinka does not have this bus"):
-        BlinkaSpi(0, 3, 5_000_000).write_readinto(b"\0", bytearray(1))
+        BlinkaSpi("CE0", 3, 5_000_000).write_readinto(b"\0", bytearray(1))
