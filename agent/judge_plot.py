@@ -37,7 +37,7 @@ def plot_svg(judgement: "Any", machine: "Any") -> str:
         f' viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
         f"<title>Latido: {_plain(name)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-        _text(LEFT, 24, f"Latido · {name} · {answer['rate_hz']:g} Hz", size=16),
+        _text(LEFT, 20, f"Latido · {name} · {answer['rate_hz']:g} Hz", size=16),
     ]
     if judgement.stretch is None:
         words = "Señal no confiable: nada que mostrar / Signal not trusted: nothing to show"

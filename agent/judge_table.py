@@ -3,6 +3,7 @@
 import textwrap
 from pathlib import Path
 
+from agent.analysis.cannot_see import NO_SPEED
 from agent.page.judgement import bearing_text, speed_text
 from agent.page.words import sensor_detail, text
 
@@ -58,7 +59,8 @@ class Table:
 
 def details(answer: "dict[str, Any]", language: str, columns: int) -> "list[str]":
     """The sentences of one recording, folded to the terminal's width."""
-    lines = [answer["reason_text"][language]] if answer["verdict"] != "normal" else []
+    said_below = answer["verdict"] == "normal" or answer["reason"][0] == "finding"
+    lines = [] if said_below else [answer["reason_text"][language]]
     lines += [sensor_detail(reason, language) for reason in answer["quality"]["reasons"]]
     for one in answer["findings"]:
         lines.append(one["text"][language])
@@ -67,7 +69,7 @@ def details(answer: "dict[str, Any]", language: str, columns: int) -> "list[str]
         lines.append(f"{text('label.speed', language)}: {speed_text(answer['speed'], language)}")
         bearing = bearing_text(answer["bearing"], language)
         lines.append(f"{text('label.bearing', language)}: {bearing}")
-        if not answer["findings"]:
+        if not answer["findings"] and NO_SPEED not in answer["cannot_see"]:
             lines.append(text("label.no_findings", language))
         lines += [f"· {words}" for words in answer["cannot_see_text"][language]]
     return [

@@ -95,10 +95,12 @@ def line_near(lines: "Lines", hz: float, reach_hz: float) -> "Line | None":
     if hz > lines.top_hz or high + LOBE >= lines.power_g2.shape[1]:
         return None
     above = lines.power_g2[:, low : high + 1] / lines.floor_g2[:, low : high + 1]
-    peak = low + int(np.argmax(above.max(axis=0)))
+    peak = _climbed(lines, low + int(np.argmax(above.max(axis=0))))
+    above_there = lines.power_g2[:, peak] / lines.floor_g2[:, peak]
     g = _lobe_g(lines, peak)
     at_hz = peak_hz(lines, peak)
-    return Line(at_hz, g * STANDARD_GRAVITY_MM_S2 / (2 * np.pi * at_hz), g, above[:, peak - low])
+    stands = above_there if _climbed(lines, peak) == peak else np.minimum(above_there, 1.0)
+    return Line(at_hz, g * STANDARD_GRAVITY_MM_S2 / (2 * np.pi * at_hz), g, stands)
 
 
 def peak_hz(lines: "Lines", peak: int) -> float:
@@ -109,6 +111,12 @@ def peak_hz(lines: "Lines", peak: int) -> float:
     ratio = max(left, right) / max(middle, FLOOR_G2)
     offset = (2 * ratio - 1) / (ratio + 1)
     return float((peak + side * min(max(offset, 0.0), 0.5)) * lines.step_hz)
+
+
+def _climbed(lines: "Lines", peak: int) -> int:
+    """One bin up towards the top of the line; a line whose top lies further is another's skirt."""
+    axis = int(np.argmax(lines.power_g2[:, peak] / lines.floor_g2[:, peak]))
+    return peak - 1 + int(np.argmax(lines.power_g2[axis, peak - 1 : peak + 2]))
 
 
 def mains_lines_hz(mains_hz: float, rate_hz: float) -> "tuple[float, ...]":

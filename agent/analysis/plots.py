@@ -13,19 +13,22 @@ if TYPE_CHECKING:
 
 ENVELOPE_FROM_HZ, ENVELOPE_TO_HZ = 2000.0, 5500.0  # of a wide sensor; a slow one from 300 Hz
 SLOW_FROM_HZ = 300.0
+VELOCITY_FROM_HZ = 3.0  # below it the integral of any sensor's noise towers over all lines
 USABLE = 0.95
 
 
 def velocity_trace(
     acceleration_g: "Floats", rate_hz: float, top_hz: float, points: int
 ) -> "Traces":
-    """Velocity in mm/s RMS of each bin up to `top_hz`, thinned to at most `points`."""
+    """Velocity in mm/s RMS of each bin from 3 Hz to `top_hz`, thinned to at most `points`."""
     rows = []
     hz = np.zeros(1)
     for axis in acceleration_g.T:
         spectrum = power_spectrum(axis, rate_hz)
-        hz = spectrum.hz[1:]
-        rows.append(np.sqrt(spectrum.power_g2[1:]) * STANDARD_GRAVITY_MM_S2 / (2 * np.pi * hz))
+        first = max(1, int(np.searchsorted(spectrum.hz, VELOCITY_FROM_HZ)))
+        hz = spectrum.hz[first:]
+        level_g = np.sqrt(spectrum.power_g2[first:])
+        rows.append(level_g * STANDARD_GRAVITY_MM_S2 / (2 * np.pi * hz))
     return _thinned(hz, rows, top_hz, points)
 
 
