@@ -12,11 +12,12 @@ from agent.analysis.evidence import gather
 from agent.analysis.examine import examine
 from agent.analysis.features import shortest_window
 from agent.analysis.healthy import typical
+from agent.analysis.rails import rails_of, rails_trust
 from agent.analysis.recording import RecordingFault
 from agent.analysis.resample import PASS_OF_NYQUIST, to_rate
 from agent.analysis.spectra import iso_band_hz
-from agent.analysis.trust import flat_top_g, values_trust
-from agent.core.block import GOOD, worse
+from agent.analysis.trust import values_trust
+from agent.core.block import GOOD, OUT_OF_SPEC, worse
 from agent.judge_answer import answer_of, model_name, unjudged
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -30,11 +31,13 @@ BASELINE_WINDOWS_WANTED = 64  # short recordings overlap their windows more to r
 HOP_OF_WINDOW_MIN = 16  # at most fifteen sixteenths of overlap: closer windows add nothing
 STRETCH_S = 20.0  # examined at once: longer, and a speed that wanders smears its lines
 STRETCHES_MAX = 9  # of a long recording, evenly spread
+CLIPPED_SHARE_MAX = 0.25  # of the windows: what is left then are the quiet moments
 
 # How a file's numbers become g; `machine`: MachineFacts; `table`: SeverityTable.
 Question = namedtuple("Question", ("rate_hz", "unit", "column", "scale", "machine", "table"))
-# A recording as it is judged: `values` in g, shape (n, axes); `limit_g`: where it is clipped.
-Heard = namedtuple("Heard", ("path", "values", "rate_hz", "bandwidth_hz", "limit_g"))
+# A recording as it is judged: `values` in g, shape (n, axes). A chip clips at `range_g`; without a
+# chip `rails` are where the recording itself was cut off.
+Heard = namedtuple("Heard", ("path", "values", "rate_hz", "bandwidth_hz", "range_g", "rails"))
 # `windows` that may be judged; `stretches`: gapless parts made of such windows alone.
 Trusted = namedtuple("Trusted", ("quality", "windows", "stretches"))
 # What the baseline recordings taught: calibration, evidence, a note on their shortness.
@@ -106,10 +109,11 @@ def _heard(one: "Recording", lowest_hz: float, player: "Player | None") -> "Hear
     """As a chip, or as the slowest of the recordings, has it; clipped where that clips."""
     if player is not None:
         values, rate_hz = player.play(one.acceleration_g, one.rate_hz)
-        return Heard(one.path, values, rate_hz, player.bandwidth_hz, player.range_g)
+        return Heard(one.path, values, rate_hz, player.bandwidth_hz, player.range_g, None)
     values = to_rate(one.acceleration_g, one.rate_hz, lowest_hz)
     bandwidth_hz = None if one.rate_hz == lowest_hz else PASS_OF_NYQUIST * lowest_hz / 2
-    return Heard(one.path, values, lowest_hz, bandwidth_hz, flat_top_g(one.acceleration_g))
+    rails = rails_of(one.acceleration_g)
+    return Heard(one.path, values, lowest_hz, bandwidth_hz, None, rails)
 
 
 def window_frames(rate_hz: float, rpm: "float | None") -> int:
@@ -123,16 +127,19 @@ def _trusted(heard: "Heard", frames: int, hops: int) -> "Trusted":
             f"{heard.path}: {len(heard.values)} samples at {heard.rate_hz:g} Hz are"
             f" {len(heard.values) / heard.rate_hz:.3f} s (expected at least one window of {frames})"
         )
-    status, reasons = GOOD, []
+    status, reasons, clipped = GOOD, [], 0
     begins: "list[int]" = []
     places = range(0, len(heard.values) - frames + 1, frames // hops)
     for at in places:
-        verdict, reason = values_trust(heard.values[at : at + frames], heard.limit_g)
+        verdict, reason = _trust(heard.values[at : at + frames], heard)
         status = worse(status, verdict)
+        clipped += verdict == OUT_OF_SPEC
         if verdict == GOOD:
             begins.append(at)
         elif reason not in reasons:
             reasons.append(reason)
+    if clipped > CLIPPED_SHARE_MAX * len(places):
+        begins = []
     quality = {
         "status": status,
         "reasons": reasons[:5],
@@ -141,6 +148,11 @@ def _trusted(heard: "Heard", frames: int, hops: int) -> "Trusted":
     }
     windows = [heard.values[at : at + frames] for at in begins]
     return Trusted(quality, windows, _stretches(heard, begins, places, frames))
+
+
+def _trust(window: "Any", heard: "Heard") -> "Any":
+    trust = values_trust(window, heard.range_g)
+    return trust if trust[0] != GOOD or heard.rails is None else rails_trust(window, heard.rails)
 
 
 def _stretches(heard: "Heard", begins: "list[int]", places: "range", frames: int) -> "list[Any]":

@@ -55,7 +55,7 @@ AXIAL_OF_RADIAL_MIN = 0.8  # misalignment pushes along it
 SECOND_OF_FIRST = 0.75
 LINE_OF_FIRST = 0.1  # smaller harmonics belong to any machine
 HALVES_MIN = 2
-HARMONICS_MIN = 5
+HARMONICS_MIN = 6  # of 3x to 10x
 REST_OF_FIRST = 0.5
 NOISE_GROWN = 3.0  # 10 dB, of which no sensor's own noise is capable
 NOISE_RISE_G = 0.03
@@ -189,15 +189,16 @@ def _parallel_misalignment(seen: "Seen") -> "Finding | None":
 
 
 def _looseness(seen: "Seen") -> "Finding | None":
-    """Half orders, or many harmonics, not below half of the strongest of 1x and 2x.
+    """Radial half orders, or many harmonics, not below half of the strongest of 1x and 2x.
 
     Ceiling 0.8: a rub makes half orders as well.
     """
-    strongest = max(_rss(seen.level[:, place_of(order)]) for order in (1.0, 2.0))
-    before = None if seen.healthy is None else seen.healthy.order_mm_s
+    levels = seen.level[seen.radial]
+    strongest = max(_rss(levels[:, place_of(order)]) for order in (1.0, 2.0))
+    before = None if seen.healthy is None else seen.healthy.order_mm_s[seen.radial]
     halves, harmonics = [], []
     for place, order in enumerate(ORDERS):
-        level = _rss(seen.level[:, place])
+        level = _rss(levels[:, place])
         grown = before is None or level >= GROWN_MANY * _rss(before[:, place])
         if not seen.now.order_clear[place] or not grown or level < LINE_OF_FIRST * strongest:
             continue
@@ -210,7 +211,7 @@ def _looseness(seen: "Seen") -> "Finding | None":
     if not by_halves and len(harmonics) < HARMONICS_MIN + stricter:
         return None
     places = halves + harmonics
-    rest = _rss(seen.level[:, places])
+    rest = _rss(levels[:, places])
     if rest <= 0 or rest < REST_OF_FIRST * strongest:
         return None
     earlier = None if before is None else _rss(before[:, places])

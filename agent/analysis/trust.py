@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     Trust = tuple[str, tuple[str, dict[str, Any]]]
 
 CLIP_OF_RANGE = 0.998  # the last code below full scale of a 10-bit part is at 0.998
-FLAT_TOP_BAND = 0.9  # a sine is twice as often in its upper tenth as at its last count in 100
-FLAT_TOP_TIMES = 2.0
-FLAT_TOP_SHARE = 0.002
 DUPLICATES_MAX = 0.1
 DUPLICATES_LEAST = 0.02
 CHANCE_SIGMAS = 6.0
@@ -35,21 +32,6 @@ FIFTH_OF_SIGMA = 0.2533  # of Gaussian noise
 GRAVITY_TOLERANCE_G = 0.35  # an ADXL345's own offsets add up to 0.3 (Table 1)
 CLIPPED_FRAMES = 3  # of one window: single full-scale samples are knocks
 SOUND: "Trust" = (GOOD, NO_REASON)
-
-
-def flat_top_g(values: "Floats") -> "float | None":
-    """Where a recording's peaks are cut off, in g; None when they are not. `values`: (n, axes).
-
-    A clipped signal stays at its largest value; of any other far more lies just below the largest
-    than at it.
-    """
-    for axis in (values - np.median(values, axis=0)).T:
-        limit = np.abs(axis).max()
-        at_limit = np.count_nonzero(np.abs(axis) >= (1 - 1e-6) * limit)
-        below = np.count_nonzero(np.abs(axis) >= FLAT_TOP_BAND * limit) - at_limit
-        if at_limit > FLAT_TOP_SHARE * len(axis) and at_limit > FLAT_TOP_TIMES * below:
-            return float(np.abs(values).max())
-    return None
 
 
 def frames_trust(raw: bytes, layout: "Any") -> "Trust":
