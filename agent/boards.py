@@ -54,9 +54,9 @@ def known_boards() -> "tuple[str, ...]":
     return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 
 
-def read_board(name: str) -> "Board":
+def read_board(name: str, folder: "Path" = FOLDER) -> "Board":
     """The profile of a known board; TypeError when its file lacks a key or has one too many."""
-    held = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    held = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     buses = tuple(_bus(bus) for bus in held["buses"])
     return Board(name, held["board"], buses, tuple(held["groups"]), held["real_time_clock"])
 

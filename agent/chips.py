@@ -19,8 +19,8 @@ BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
 }
 
 # Facts for the configuration. `wire_bits`: of one frame on I2C, on SPI (None: not there), and the
-# microseconds of silence that a frame on SPI needs. `driver(bus, rate_hz, address)` and
-# `simulated(source, clock_error)` make one.
+# microseconds of silence that a frame on SPI needs. `burst_bytes`: the longest read. `driver(bus,
+# rate_hz, address)` and `simulated(source, clock_error)` make one.
 Chip = namedtuple(
     "Chip",
     (
@@ -32,6 +32,8 @@ Chip = namedtuple(
         "spi_mode",
         "speed_hz_max",
         "wire_bits",
+        "burst_bytes",
+        "stretches_clock",
         "driver",
         "simulated",
     ),
@@ -59,6 +61,8 @@ def _chip(name: str, driver: "Any") -> "Chip":
         driver.SPI_MODE,
         driver.SPEED_HZ_MAX,
         driver.WIRE_BITS,
+        getattr(driver, "BURST_BYTES", 1),
+        getattr(driver, "STRETCHES_CLOCK", False),
         driver,
         lambda source, clock_error: _simulated(name)(source, clock_error),
     )

@@ -2,6 +2,7 @@
 
 from agent.checked import one_of
 from agent.chips import BUS_KINDS, known_chips
+from agent.config_board import board_relations
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def relations(settings: "Settings") -> "list[str]":
         + _machine_relations(settings)
         + _broker_relations(settings.broker)
     )
-    return complaints or _wire_relations(settings)
+    return complaints or board_relations(settings) + _wire_relations(settings)
 
 
 def _twins(key: str, parts: "Any") -> "list[str]":
@@ -74,6 +75,11 @@ def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...
     if chip.wire_bits[0 if BUS_KINDS[bus.kind] else 1] is None:
         kind, other = ("I2C", "an SPI") if BUS_KINDS[bus.kind] else ("SPI", "an I2C")
         return f"{path}.bus: {sensor.chip} is not a chip for {kind} (expected {other} bus)", ()
+    if BUS_KINDS[bus.kind] and chip.spi_mode is None and bus.speed_hz > chip.speed_hz_max:
+        return (
+            f'{path}.bus: "{sensor.bus}" runs at {bus.speed_hz} Hz, too fast for {sensor.chip}'
+            f" (expected a bus of at most {chip.speed_hz_max} Hz)"
+        ), ()
     share = _wire_share(sensor, bus)
     if share > WIRE_SHARE_MAX:
         return (

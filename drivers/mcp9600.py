@@ -45,6 +45,7 @@ class Mcp9600:
     RANGE_G = None
     SPI_MODE = None
     SPEED_HZ_MAX = 100_000
+    STRETCHES_CLOCK = True  # while it converts: a master must wait for it
     WIRE_BITS = (135, None, 0)  # three reads of 2, 2 and 1 bytes
 
     layout = Layout(

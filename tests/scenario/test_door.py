@@ -92,6 +92,7 @@ def test_the_agent_listens_through_the_kernels_door(agent: RunningAgent, plant: 
     lost = plant.accelerometer.sampler.overruns
     time.sleep(5)
     assert plant.accelerometer.sampler.overruns - lost < 0.01 * 5 * 3264
+    assert plant.i2c.refused == [], "the agent asks for nothing that the board refuses"
     assert agent.terminate()[0] == 0
     assert not plant.accelerometer.registers[0x2D] & 0x08, "put to sleep at the end"
 

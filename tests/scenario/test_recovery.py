@@ -13,14 +13,15 @@ import pytest
 from agent.boards import Board, bus_of, read_board
 from agent.page.words import phrase, sensor_detail
 from hw.sim.lis3dh import SimLis3dh
+from hw.sim.max31855 import SimMax31855
 from hw.sim.wires import UNTIL_POWER_CYCLE
-from tests.door.door import Door, I2cNode
+from tests.door.door import Door, I2cNode, SpiNode
 from tests.door.gpio import GpioNode, bind_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 RASPBERRIES = ["raspberry-pi-zero-2-w", "raspberry-pi-3", "raspberry-pi-4", "raspberry-pi-5"]
 LIS3DH_ID = 0x33
-ETIMEDOUT, EIO, EBUSY, ENODEV = 110, 5, 16, 19
+ETIMEDOUT, EIO, EBUSY, ENODEV, EINVAL = 110, 5, 16, 19, 22
 
 
 class Bench:
@@ -31,12 +32,13 @@ class Bench:
         self.i2c = I2cNode({0x18: SimLis3dh(lambda t0, period, count: [0.0] * 3 * count)}, board)
         found = bus_of(board, "smbus2", 1)
         assert found is not None
+        self.nodes: dict[str, Any] = {"/dev/i2c-1": self.i2c}
         self.facts = found.recovery
-        self.gpio = GpioNode(
-            self.facts.gpiochip, self.i2c.pins.lines(self.facts.sda, self.facts.scl)
-        )
-        self.nodes: dict[str, Any] = {"/dev/i2c-1": self.i2c, "/dev/gpiochip0": self.gpio}
-        self.nodes.update(bind_nodes(self.i2c.pins, self.facts))
+        if self.facts is not None:
+            lines = self.i2c.pins.lines(self.facts.sda, self.facts.scl)
+            self.gpio = GpioNode(self.facts.gpiochip, lines)
+            self.nodes["/dev/gpiochip0"] = self.gpio
+            self.nodes.update(bind_nodes(self.i2c.pins, self.facts))
         self.folder = folder
         self.door: Door | None = None
 
@@ -132,6 +134,27 @@ def test_a_bus_that_cannot_be_clocked_says_why(
     assert bench.i2c.pins.wires.clocks == 0
 
 
+@pytest.mark.parametrize("bench", [*RASPBERRIES, "revolution-pi-connect-4"], indirect=True)
+def test_what_a_board_refuses_it_refuses_with_its_errno(bench: Bench) -> None:
+    spi = bus_of(bench.board, "spidev", 0) or bus_of(read_board("generic"), "spidev", 0)
+    i2c = bus_of(bench.board, "smbus2", 1)
+    assert spi is not None and i2c is not None
+    bench.i2c.chips[0x19] = bench.i2c.chips[0x18]
+    bench.nodes["/dev/spidev0.0"] = SpiNode(SimMax31855(lambda t_s: (20.0, 20.0, "")), (0,))
+    assert bench.said("limits") == {
+        "register": 0,
+        "read_not_last": i2c.limits.read_not_last_errno or 0,
+        "two_addresses": i2c.limits.two_addresses_errno or 0,
+        "nak": i2c.limits.nak_errno,
+        "message_of_8192": 0,
+        "message_of_8193": EINVAL,
+        "messages_42": 0,
+        "messages_43": EINVAL,
+        "spi_of_4096": 0,
+        "spi_of_4097": spi.limits.too_long_errno,
+    }
+
+
 WORDS = {  # errno of a transfer: what a technician is told to look at, English and Spanish
     121: ("nobody answers at /dev/i2c-1 0x18: check SDA", "nadie contesta en /dev/i2c-1 0x18"),
     6: ("nobody answers at /dev/i2c-1 0x18: check SDA", "nadie contesta en /dev/i2c-1 0x18"),
@@ -148,6 +171,7 @@ ABSENT = ("config.txt needs dtparam=spi=on", "a config.txt le falta dtparam=spi=
 def test_every_failure_of_a_bus_says_what_to_look_at(bench: Bench) -> None:
     bench.i2c.fails_with = [*WORDS]
     said = bench.said("faults", str(len(WORDS)))
+    assert "nothing answers" in said[0][1]["text"] and "nothing answers" in said[1][1]["text"]
     for reason, words in zip(said, [*WORDS.values(), ABSENT], strict=True):
         for language, part in zip(("en", "es"), words, strict=True):
             assert part in sensor_detail(reason, language)
