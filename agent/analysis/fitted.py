@@ -22,16 +22,16 @@ FLOOR_TIMES = 2.0
 KNOCK_TIMES = 4.0  # a window louder than this is a knock, and counts no more than this
 DRIFT_G = 0.1  # an ADXL345's zero moves 50 mg over 40 degC (Table 1): twice that is no weather
 MOVED_DEG = 10.0  # what a temperature's drift can feign is 3; a re-mounted sensor turns by more
+NO_STEP_G = 0.016  # of an axis that did not move at all: the coarsest of our chips
 WHITE = 6.0**0.5  # the second difference of white noise has this many times its deviation
 
 
 class Fitted:
-    """What was learned of one sensor, and what it is now; `quantum_g`: its smallest step."""
+    """What was learned of one sensor, and what it is now."""
 
-    __slots__ = ("_floor", "_gravity", "_now_floor", "_now_gravity", "_quantum_g", "_rest", "_seen")
+    __slots__ = ("_floor", "_gravity", "_now_floor", "_now_gravity", "_rest", "_seen")
 
-    def __init__(self, quantum_g: float) -> None:
-        self._quantum_g = quantum_g
+    def __init__(self) -> None:
         self._seen = 0
         self._rest = 0
         self._gravity: "Floats | None" = None
@@ -41,7 +41,7 @@ class Fitted:
 
     def after(self, values: "Floats", at_rest: bool) -> "Fitted":
         """The state after one trusted window, (n, axes) in g, of a machine at rest or not."""
-        new = Fitted(self._quantum_g)
+        new = Fitted()
         new._seen, new._rest = self._seen + 1, self._rest + at_rest
         felt = values.mean(axis=0)
         new._now_gravity = _slow(self._now_gravity, felt, new._seen)
@@ -86,16 +86,21 @@ class Fitted:
         return float(np.degrees(np.arccos(min(1.0, max(-1.0, cosine)))))
 
     def _louder(self) -> float:
-        """Its noise at rest now, in times of what it was; the quantum's own noise is in both."""
+        """Its noise at rest now, in times of what it was."""
         if self._floor is None or self._now_floor is None:
             return 0.0
-        least = self._quantum_g / 12**0.5
-        return float(np.max(np.maximum(self._now_floor, least) / np.maximum(self._floor, least)))
+        return float(np.max(self._now_floor / self._floor))
 
 
 def noise_floor_g(values: "Floats") -> "Floats":
-    """White noise of each axis in g RMS, shape (axes,), below whatever moves slowly."""
-    floor: "Floats" = np.diff(values, n=2, axis=0).std(axis=0) / WHITE
+    """White noise of each axis in g RMS, shape (axes,), below whatever moves slowly.
+
+    Never less than a step of the chip makes by itself: on a coarse chip that is all there is.
+    """
+    steps = np.abs(np.diff(values, axis=0))
+    step_g = np.where(steps > 0, steps, np.inf).min(axis=0)
+    least = np.where(np.isfinite(step_g), step_g, NO_STEP_G) / 12**0.5
+    floor: "Floats" = np.maximum(np.diff(values, n=2, axis=0).std(axis=0) / WHITE, least)
     return floor
 
 

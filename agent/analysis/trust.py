@@ -91,6 +91,7 @@ def _flipped_bit(values: "Floats", quantum_g: float) -> "tuple[int, int]":
     spike = np.abs(middle - (before + after) / 2)
     usual = max(float(np.percentile(spike, FIFTH)) / FIFTH_OF_SIGMA, quantum_g / 2)
     beside = np.maximum(np.abs(before - values[:-4]), np.abs(after - values[4:]))
+    beside = np.maximum(beside, np.abs(after - before))  # a step is no spike
     alone = spike[(spike > FLIP_SIGMAS * usual) & (beside < spike / 4)]
     if len(alone) < FLIPS_MIN:
         return 0, 0

@@ -59,8 +59,7 @@ class Analyser:
         frames = shortest_window(vibration.rate_hz, iso_band_hz(machine.rpm)[0])
         self._cutter = WindowCutter(frames, frames // WINDOW_OVERLAP, vibration.layout.frame_bytes)
         self._channels = {name: Channel(GLITCH_WINDOWS_MAX, GLITCH_WINDOWS_OF) for name in sensors}
-        self._quantum_g = vibration.layout.channels[0].scale
-        self.fitted = Fitted(self._quantum_g)
+        self.fitted = Fitted()
         self._thermocouple = Thermocouple()
         self._operating = UNKNOWN
         self._kept = watch.baseline
@@ -174,7 +173,7 @@ class Analyser:
                 self._bulletin.degrade(self._mode, f"{self._machine.name}: not kept yet ({fault})")
                 return
             self._kept = baseline
-            self.fitted = Fitted(self._quantum_g)  # learned anew: as it is fitted now
+            self.fitted = Fitted()  # learned anew: as it is fitted now
             self._bulletin.recover(self._mode)
         elif self._watch.baseline is None and self._watch.rejected:
             words = f"{self._machine.name}: {self._watch.rejected}; learning again"

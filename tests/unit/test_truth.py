@@ -215,13 +215,25 @@ def turned(degrees: float) -> tuple[float, float, float]:
 
 
 def learned() -> Fitted:
-    return windows(Fitted(0.0039), LEARN_WINDOWS + 1, turned(0.0), 0.01, True)
+    return windows(Fitted(), LEARN_WINDOWS + 1, turned(0.0), 0.01, True)
 
 
 def test_noise_doubled_at_rest_asks_for_maintenance() -> None:
     assert windows(learned(), 200, turned(0.0), 0.015, True).trust == SOUND
     status, (code, facts) = windows(learned(), 200, turned(0.0), 0.03, True).trust
     assert (status, code) == (MAINTENANCE, "noise_floor") and facts["times"] > 2
+
+
+def test_a_coarse_chip_that_begins_to_flicker_is_not_worn() -> None:
+    still = np.tile([0.0, 0.0, 0.984], (512, 1))
+    fitted = Fitted()
+    for _ in range(LEARN_WINDOWS + 1):
+        fitted = fitted.after(still, True)
+    flicker = still.copy()
+    flicker[::50, 0] += 0.012
+    for _ in range(200):
+        fitted = fitted.after(flicker, True)
+    assert fitted.trust == SOUND
 
 
 def test_vibration_of_a_running_machine_is_not_its_sensor_s_noise() -> None:
