@@ -6,7 +6,11 @@ const offline = document.getElementById("offline");
 const source = new EventSource("/events?lang=" + main.dataset.lang);
 
 source.onmessage = (event) => {
+  const open = new Set([...main.querySelectorAll("details[open]")].map((one) => one.dataset.key));
   main.innerHTML = JSON.parse(event.data);
+  for (const one of main.querySelectorAll("details")) {
+    one.open = open.has(one.dataset.key);
+  }
   offline.hidden = true;
 };
 source.onerror = () => {
