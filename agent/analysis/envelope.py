@@ -20,6 +20,7 @@ import numpy as np
 
 from agent.analysis.bearings import BearingVerdict
 from agent.analysis.combs import (
+    BLANK_LINES,
     HARMONICS,
     RESOLVED,
     SPEED_ERROR,
@@ -47,6 +48,7 @@ BAND_SHARE = 0.95  # of the bandwidth, of Nyquist: a filter's edge is not flat
 SLOW_HZ = 4000.0  # up to this bandwidth pre-whitening has too little band to hear in
 SEES_HZ = 1000.0  # sensors below miss half of the recorded faults: their silence means nothing
 SLIP = 0.02
+SLIP_UNSURE = 0.05  # of slip and speed together: who strikes here is not overlooked
 REVOLUTIONS_MIN = 20.0  # of the shaft in a stretch: fewer do not part the elements
 SEGMENT_S = 8.0  # longer, and a speed that wanders smears the lines; then segments are averaged
 MAINS_HZ = (50.0, 60.0)
@@ -56,6 +58,7 @@ NEAR_WHOLE_MORE = 0.4  # so it takes this much more to be named
 QUIET = {"whitened": 1.1, "band": 1.2}  # score up to which nothing stands out
 SEEN = 1.0  # level from which one multiple stands out
 AHEAD = 0.4  # of the score over the other elements'
+CAGE_ALONE = 1.5  # level of another element's line from which the cage is taken to modulate it
 EXPLAINED = 0.2  # how much better something else that repeats may fit
 SIDEBANDS = (-2, -1, 1, 2)  # of shaft speed, around an element's lines
 RANK = ("inner", "outer", "rolling_element", "cage")  # whose sidebands are the stronger
@@ -238,14 +241,15 @@ def _judge_axis(
         twice = np.array([2 * hz / shaft.spacing_hz])
         if comb(level, twice, 1)[0, 0] >= SEEN:
             level = without_multiples(level, hz / shaft.spacing_hz)
-    heard = [_heard(level, shaft, name, order) for name, order in elements]
+    heard = [_heard(level, shaft, name, order, SLIP) for name, order in elements]
     best = max(heard, key=lambda one: one.score)
     if best.score <= QUIET[method]:
-        return BearingVerdict("none", None, None, None, 0, best.score, method, "")
+        return _quiet(level, shaft, elements, best, method)
     if best.score < _needed(best.order, method) or not _stands_out(best):
         return _unknown(method, "unclear")
     if (
         not _is_ahead(best, heard, shaft)
+        or _overlooked(level, shaft, elements, best)
         or _like_inner_sideband(best, orders)
         or _other_repeats(level, best, shaft, orders)
     ):
@@ -262,12 +266,30 @@ def _judge_axis(
     )
 
 
-def _heard(level: "Floats", shaft: "Shaft", name: str, order: float) -> "Heard":
-    """The element's comb at its best slip, on its own side of the nearest whole order."""
-    low, high = order * (1 - SLIP), order * (1 + SLIP)
-    whole = round(order)
-    if whole and not shaft.resolved and abs(order - whole) < (SLIP + SPEED_ERROR) * order:
+def _quiet(
+    level: "Floats",
+    shaft: "Shaft",
+    elements: "list[tuple[str, float]]",
+    best: "Heard",
+    method: str,
+) -> "BearingVerdict":
+    """`none`, unless an element may have been missed."""
+    blank = BLANK_LINES / shaft.line
+    if any(_hidden(order, shaft) or _from_whole(order) <= blank for _, order in elements):
+        return _unknown(method, "near_whole_order")
+    if not shaft.resolved:
+        wide = [_heard(level, shaft, name, order, SLIP_UNSURE) for name, order in elements]
+        if max(one.score for one in wide) > QUIET[method]:
+            return _unknown(method, "speed_unsure")
+    return BearingVerdict("none", None, None, None, 0, best.score, method, "")
+
+
+def _heard(level: "Floats", shaft: "Shaft", name: str, order: float, reach: float) -> "Heard":
+    """The element's comb at its best slip up to `reach`, on its side of the nearest whole order."""
+    if _hidden(order, shaft):
         return Heard(name, order, order * shaft.line, 0.0, np.zeros(HARMONICS))
+    low, high = order * (1 - reach), order * (1 + reach)
+    whole = round(order)
     if whole and low < whole < high:
         low, high = (whole, high) if order > whole else (low, whole)
     line = np.arange(low * shaft.line, high * shaft.line + STEP, STEP)
@@ -276,10 +298,20 @@ def _heard(level: "Floats", shaft: "Shaft", name: str, order: float) -> "Heard":
     return Heard(name, order, float(line[best]), float(parts[:, best].mean()), parts[:, best])
 
 
+def _from_whole(order: float) -> float:
+    """How far an order lies from the nearest multiple of the shaft."""
+    whole = round(order)
+    return abs(order - whole) if whole else order
+
+
+def _hidden(order: float, shaft: "Shaft") -> bool:
+    """Too near a whole order for a speed that is not sure: it may as well be the shaft's line."""
+    return not shaft.resolved and _from_whole(order) <= (SLIP + SPEED_ERROR) * order
+
+
 def _needed(order: float, method: str) -> float:
     """The score from which an element of this order is named."""
-    near = abs(order - round(order)) < NEAR_WHOLE
-    return NAMED[method] + (NEAR_WHOLE_MORE if near else 0.0)
+    return NAMED[method] + (NEAR_WHOLE_MORE if _from_whole(order) < NEAR_WHOLE else 0.0)
 
 
 def _stands_out(best: "Heard") -> bool:
@@ -288,15 +320,32 @@ def _stands_out(best: "Heard") -> bool:
 
 def _is_ahead(best: "Heard", heard: "list[Heard]", shaft: "Shaft") -> bool:
     """Ahead of every other element; what may be a sideband of another is not ahead of it."""
-    for other in heard:
-        if other is best:
+    return not any(_contests(other, best, shaft) for other in heard if other is not best)
+
+
+def _contests(other: "Heard", best: "Heard", shaft: "Shaft") -> bool:
+    if best.name == "cage" and other.parts[0] >= CAGE_ALONE:
+        return True  # a race's or a ball's line, which the cage only modulates
+    if not _is_sideband(other, best, shaft):
+        return bool(other.score > best.score - AHEAD)
+    return RANK.index(other.name) < RANK.index(best.name) and other.score >= SEEN
+
+
+def _overlooked(
+    level: "Floats", shaft: "Shaft", elements: "list[tuple[str, float]]", best: "Heard"
+) -> bool:
+    """Would another element, or the same elsewhere, lead if the speed were off by 3 % more?"""
+    for name, order in elements:
+        wide = _heard(level, shaft, name, order, SLIP_UNSURE)
+        if abs(wide.line - best.line) <= max(2.5, 0.006 * best.line):
             continue
-        if not _is_sideband(other, best, shaft):
-            if other.score > best.score - AHEAD:
-                return False
-        elif RANK.index(other.name) < RANK.index(best.name) and other.score >= SEEN:
-            return False
-    return True
+        if wide.score > best.score + (EXPLAINED if name == best.name else -AHEAD):
+            # Of two lines that are sidebands of each other the larger is the one that strikes.
+            if not _is_sideband(wide, best, shaft) or wide.parts[0] >= best.parts[0]:
+                return True
+        elif best.name == "cage" and wide.parts[0] >= CAGE_ALONE:
+            return True
+    return False
 
 
 def _is_sideband(one: "Heard", other: "Heard", shaft: "Shaft") -> bool:
