@@ -287,7 +287,7 @@ class Agent:
             "windows": sum(a.windows for a in self._analysers),
             "verdicts": verdicts,
             "rows_produced": self._recorder.produced_rows,
-            "rows_carried_over": stats.produced_rows - self._recorder.produced_rows,
+            "rows_carried_over": stats.carried_rows,
             "rows_delivered": stats.delivered_rows,
             "rows_backlog": stats.backlog_rows,
             "alarms": sum(a.alarms for a in self._analysers),

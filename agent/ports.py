@@ -52,7 +52,7 @@ if TYPE_CHECKING:
             ...
 
     class Store(Protocol):
-        """Durable outbox and history. What `append` returned from survives a power cut."""
+        """Durable outbox and history. Rows that `append` returned from survive a power cut."""
 
         boot: int
 
@@ -60,16 +60,26 @@ if TYPE_CHECKING:
             """Opens or creates; returns the degraded modes met on the way, () when all is well."""
             ...
 
-        async def append(self, rows: "list[Row]", history: "list[tuple[str, int, str]]") -> None:
-            """One transaction. `history`: (machine, mono_ns, JSON text) for the page."""
+        async def append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
+            """One transaction that numbers the rows. `history`: (machine, mono_ns, body)."""
             ...
 
-        async def oldest(self, after_id: int, limit_rows: int) -> "list[Row]": ...
-        async def ack(self, through_id: int) -> None:
-            """Frees rows with id <= `through_id`; called only after their PUBACK."""
+        async def oldest(self, lane: str, after_id: int, limit_rows: int) -> "list[Row]":
+            """Unacknowledged rows of a lane with id > `after_id`, in order."""
             ...
 
-        async def wait_for_rows(self) -> None: ...
+        async def ack(self, lane: str, through_id: int) -> None:
+            """Frees the lane's rows with id <= `through_id`; after PUBACK or receipt, by mode."""
+            ...
+
+        async def set_aside(self, lane: str, identity: int, reason: str) -> None:
+            """A row that upstream refuses: kept apart, counted, tombstoned; its lane goes on."""
+            ...
+
+        async def wait_for_rows(self, lanes: "tuple[str, ...]" = ...) -> None:
+            """Until one of `lanes` (all, if not said) has rows that `oldest` did not reach."""
+            ...
+
         async def stats(self) -> "StoreStats": ...
         async def recent(self, machine: str, limit_rows: int) -> "list[str]": ...
         async def get_setting(self, key: str) -> "str | None": ...
@@ -102,13 +112,39 @@ FrameBatch = namedtuple(
     "FrameBatch", ("sensor", "raw", "frames", "ticks", "mono_ns", "overrun", "fault")
 )
 
-# An outbox row. `id` = boot << 32 | seq; seq is without holes within a boot and starts at 1.
-# `body` is the JSON text of the row's own fields.
-Row = namedtuple("Row", ("id", "mono_ns", "kind", "body"))
+# Lanes, by urgency. A row's lane is chosen when it is produced: alarm for what is urgent, live
+# while the uplink is connected, history while it is not.
+ALARM, LIVE, HISTORY = "alarm", "live", "history"
+LANES = (ALARM, LIVE, HISTORY)
 
+# An outbox row. `id` = boot << 32 | seq; a lane's seq is without holes within a boot, from 1.
+# `body` is the JSON text of the row's own fields. `first_seq`: 0, or for a row that was thinned the
+# first seq of those that it stands for (it keeps the last one's id).
+Row = namedtuple("Row", ("lane", "id", "mono_ns", "kind", "body", "first_seq"))
+NewRow = namedtuple("NewRow", ("lane", "mono_ns", "kind", "body"))  # numbered by the store
+TOMBSTONE = (
+    "tombstone"  # kind; body {lane, boot, seq_from, seq_to, count, reason}; in the alarm lane
+)
+
+# One lane's account since the file began: produced = delivered + evicted + refused + backlog, in
+# rows as they were produced. `bytes`: of what it holds.
+LaneStats = namedtuple(
+    "LaneStats", ("lane", "produced", "delivered", "evicted", "refused", "backlog", "bytes")
+)
+
+# All lanes together since `open`, what was carried over included; `lanes`: a LaneStats each.
 StoreStats = namedtuple(
     "StoreStats",
-    ("produced_rows", "delivered_rows", "backlog_rows", "oldest_mono_ns", "file_bytes"),
+    (
+        "produced_rows",
+        "delivered_rows",
+        "backlog_rows",
+        "oldest_mono_ns",
+        "file_bytes",
+        "wal_bytes",
+        "carried_rows",
+        "lanes",
+    ),
 )
 
 

@@ -6,15 +6,22 @@ disk or the rights are to blame for is a StoreFault, and the file is left alone.
 
 import os
 import sqlite3
+from collections import namedtuple
 
 from agent.limits import BUSY_WAIT_S, WAL_BYTES
-from agent.ports import StoreFault, row_boot
+from agent.ports import LANES, StoreFault, row_boot
+from agent.store import lanes, old_files, past
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = 1  # PRAGMA user_version of our files
+# `schema`: PRAGMA user_version; `tables`: the statements that make them; `moves`: {an older schema:
+# what carries a file of it to the next, within a transaction}.
+FileKind = namedtuple("FileKind", ("schema", "tables", "moves"))
+BOOTS = "CREATE TABLE boots (boot INTEGER PRIMARY KEY)"
+TELEMETRY_FILE = FileKind(2, (*lanes.TABLES, *past.TABLES, BOOTS), {1: old_files.telemetry_1_to_2})
+SETTINGS_FILE = FileKind(1, ("CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT)", BOOTS), {})
 BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
 DISK_ERRORS = (
     sqlite3.SQLITE_FULL,
@@ -27,21 +34,18 @@ DISK_ERRORS = (
 )
 
 
-def open_or_set_aside(path: "Path", tables: "tuple[str, ...]") -> "tuple[sqlite3.Connection, str]":
-    """(the open file, "" or what was damaged and as what it is kept). StoreFault names the file.
-
-    `tables`: the statements that make its tables, in order; the same ones must be found in it.
-    """
+def open_or_set_aside(path: "Path", kind: "FileKind") -> "tuple[sqlite3.Connection, str]":
+    """(the open file, "" or what was damaged and as what it is kept). StoreFault names the file."""
     try:
-        return _opened(path, tables), ""
+        return _opened(path, kind), ""
     except sqlite3.DatabaseError as error:
         if _is_the_disks(error, path):
             raise StoreFault(f"{path}: {error}")
         aside = _set_aside(path)
-        return _opened(path, tables), f"{path.name} was damaged ({error}); kept as {aside.name}"
+        return _opened(path, kind), f"{path.name} was damaged ({error}); kept as {aside.name}"
 
 
-def _opened(path: "Path", tables: "tuple[str, ...]") -> "sqlite3.Connection":
+def _opened(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
     """The file with our pragmas and tables; DatabaseError when it is not sound."""
     db = sqlite3.connect(path, timeout=BUSY_WAIT_S, check_same_thread=False)
     try:
@@ -56,20 +60,28 @@ def _opened(path: "Path", tables: "tuple[str, ...]") -> "sqlite3.Connection":
         answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
             raise sqlite3.DatabaseError(answer)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            with db:
-                db.execute("BEGIN")
-                for statement in tables:
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version={SCHEMA}")
-        elif version != SCHEMA:
-            raise sqlite3.DatabaseError(f"schema {version}, expected {SCHEMA}")
-        _check_content(db, tables)
+        _bring_up_to_date(db, kind)
+        _check_content(db, kind.tables)
     except sqlite3.Error:
         db.close()
         raise
     return db
+
+
+def _bring_up_to_date(db: "sqlite3.Connection", kind: "FileKind") -> None:
+    """A new file gets its tables, an older one is carried on step by step, each a transaction."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version and version != kind.schema and version not in kind.moves:
+        raise sqlite3.DatabaseError(f"schema {version}, expected {kind.schema}")
+    while version != kind.schema:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in kind.tables if version == 0 else ():
+                db.execute(statement)
+            if version:
+                kind.moves[version](db, kind.tables)
+            version = version + 1 if version else kind.schema
+            db.execute(f"PRAGMA user_version={version}")
 
 
 def _check_header(path: "Path") -> None:
@@ -87,11 +99,17 @@ def _check_content(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
     if missing:
         raise sqlite3.DatabaseError(f"missing: {missing[0][:60]}")
     boots = [row[0] for row in db.execute("SELECT MAX(boot) FROM boots")]
-    if any(statement.startswith("CREATE TABLE live") for statement in tables):
-        boots += [row_boot(row[0] or 0) for row in db.execute("SELECT MAX(id) FROM live")]
+    if lanes.TABLES[0] in tables:
+        boots.append(newest_boot(db))
     for boot in boots:
         if not 0 <= (boot or 0) < BOOT_MAX:
             raise sqlite3.DatabaseError(f"boot {boot} is not a count of boots")
+
+
+def newest_boot(db: "sqlite3.Connection") -> int:
+    """The boot of the newest row in any lane."""
+    ids = [db.execute(f"SELECT MAX(id) FROM {lane}_lane").fetchone()[0] or 0 for lane in LANES]
+    return row_boot(max(ids))
 
 
 def _is_the_disks(error: "sqlite3.Error", path: "Path") -> bool:

@@ -100,9 +100,9 @@ class Receiver:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def seqs(self, boot: int) -> list[int]:
+    def seqs(self, boot: int, lane: str) -> list[int]:
         with self._lock:
-            return sorted(seq for b, _, seq in self.rows if b == boot)
+            return sorted(seq for b, where, seq in self.rows if (b, where) == (boot, lane))
 
     def wait_for(self, wanted: Any, within_s: float) -> None:
         deadline = time.monotonic() + within_s

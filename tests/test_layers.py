@@ -52,6 +52,11 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
         set(),
         set(ALLOWED_STDLIB) - {"sqlite3", "socket", "ssl", "threading", "multiprocessing"},
     ),
+    "agent/store": (
+        {"agent.core", "agent.ports", "agent.limits", "agent.store"},
+        set(),
+        set(ALLOWED_STDLIB) - {"asyncio", "socket", "ssl", "threading", "multiprocessing"},
+    ),
     "agent/page": (
         {"agent.core", "agent.ports", "agent.limits", "agent.page", "=agent"},
         {"microdot"},
@@ -66,6 +71,7 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
             "agent.drain",
             "agent.dial",
             "agent.sqlite_files",
+            "agent.store",
             "=agent",
             "drivers",
             "hw",

@@ -1,44 +1,31 @@
-"""The store on SQLite: outbox and history in one file, settings in another, one thread for both.
+"""The store on SQLite: outbox and the page's past in one file, settings in another, one thread.
 
-WAL with `synchronous=FULL`: what a commit returned from survives a power cut. A row's id is
-boot << 32 | seq, never used again. Acknowledged rows are deleted with the next commit, not in one
-of their own. Filling or losing the telemetry file never harms the settings.
+WAL with `synchronous=FULL`: what a commit returned from survives a power cut. Filling or losing the
+telemetry file never harms the settings. What the lanes hold and owe: agent/store.
 """
 
 import asyncio
 import fcntl
 import os
 import sqlite3
-import zlib
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from agent.limits import HISTORY_ROWS
-from agent.ports import Row, StoreFault, StoreStats, row_boot
-from agent.sqlite_files import open_or_set_aside
+from agent.ports import LANES, StoreFault, StoreStats
+from agent.sqlite_files import SETTINGS_FILE, TELEMETRY_FILE, newest_boot, open_or_set_aside
+from agent.store.lanes import Lanes
+from agent.store.past import Past
 from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.ports import NewRow, Row
+
 TELEMETRY, SETTINGS = "telemetry", "settings"
-CORRUPT = "corrupt"  # kind of a row whose bytes changed on the disk
-TABLES = {
-    TELEMETRY: (
-        "CREATE TABLE live"
-        " (id INTEGER PRIMARY KEY, mono_ns INTEGER, kind TEXT, body TEXT, crc INTEGER)",
-        "CREATE TABLE history"
-        " (place INTEGER PRIMARY KEY, machine TEXT, boot INTEGER, mono_ns INTEGER, body TEXT)",
-        "CREATE INDEX history_machine ON history (machine, place)",
-        "CREATE TABLE boots (boot INTEGER PRIMARY KEY)",
-    ),
-    SETTINGS: (
-        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT)",
-        "CREATE TABLE boots (boot INTEGER PRIMARY KEY)",
-    ),
-}
+FILES = {TELEMETRY: TELEMETRY_FILE, SETTINGS: SETTINGS_FILE}
 
 
 class SqliteStore:
@@ -51,46 +38,51 @@ class SqliteStore:
         self._worker: "Worker | None" = None
         self._db: "dict[str, Any]" = {}
         self._lock: "Any" = None
-        self._acked = 0
-        self._deleted = 0
-        self._produced = 0
-        self._delivered = 0
-        self._newest = 0
+        self._lanes: "Any" = None
+        self._past: "Any" = None
+        self._carried = 0
+        self._delivered_before = 0
         self._boot_kept = False
-        self._history_rows = 0
-        self._arrived = asyncio.Event()
+        self._arrived = {lane: asyncio.Event() for lane in LANES}
 
     async def open(self) -> "tuple[str, ...]":
         """Opens or makes both files; returns what had to be set aside. StoreFault if it cannot."""
         if self._worker is None:
             self._worker = Worker("store")
         found: "tuple[str, ...]" = await self._on_thread(self._open)
-        if self._produced:
-            self._arrived.set()
+        self._look_for_rows()
         return found
 
     @property
     def is_open(self) -> bool:
         return bool(self._db)
 
-    async def append(self, rows: "list[Row]", history: "list[tuple[str, int, str]]") -> None:
+    async def append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
         await self._on_thread(self._append, rows, history)
-        if rows:
-            self._arrived.set()
+        self._look_for_rows()
 
-    async def oldest(self, after_id: int, limit_rows: int) -> "list[Row]":
-        after = max(after_id, self._acked)
-        found: "list[Row]" = await self._on_thread(self._oldest, after, limit_rows)
-        if not found and after >= self._newest:
-            self._arrived.clear()
+    async def oldest(self, lane: str, after_id: int, limit_rows: int) -> "list[Row]":
+        found: "list[Row]"
+        found, more = await self._on_thread(self._oldest, lane, after_id, limit_rows)
+        if not more:
+            self._arrived[lane].clear()
         return found
 
-    async def ack(self, through_id: int) -> None:
-        await self._on_thread(self._ack, through_id)
+    async def ack(self, lane: str, through_id: int) -> None:
+        await self._on_thread(self._lanes.ack, lane, through_id)
 
-    async def wait_for_rows(self) -> None:
-        """Until rows that `oldest` has not seen are there."""
-        await self._arrived.wait()
+    async def set_aside(self, lane: str, identity: int, reason: str) -> None:
+        await self._on_thread(self._set_aside, lane, identity, reason)
+        self._look_for_rows()
+
+    async def wait_for_rows(self, lanes: "tuple[str, ...]" = LANES) -> None:
+        """Until one of the lanes has rows that `oldest` did not reach."""
+        waits = [asyncio.ensure_future(self._arrived[lane].wait()) for lane in lanes]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def stats(self) -> "StoreStats":
         found: StoreStats = await self._on_thread(self._stats)
@@ -118,6 +110,10 @@ class SqliteStore:
             self._worker.stop()
             self._worker = None
 
+    def _look_for_rows(self) -> None:
+        for lane in self._lanes.grown():
+            self._arrived[lane].set()
+
     async def _on_thread(self, function: "Any", *arguments: "Any") -> "Any":
         assert self._worker is not None, "open the store first"
         try:
@@ -139,15 +135,17 @@ class SqliteStore:
         note = self._keep_boot()
         if note:
             notes.append(note)
-        self._produced = self._number(TELEMETRY, "SELECT COUNT(*) FROM live")
-        self._newest = self._number(TELEMETRY, "SELECT MAX(id) FROM live")
-        self._history_rows = self._number(TELEMETRY, "SELECT COUNT(*) FROM history")
+        db = self._db[TELEMETRY]
+        self._lanes, self._past = Lanes(db, self.boot), Past(db, self.boot)
+        lanes = self._lanes.stats()
+        self._carried = sum(lane.backlog for lane in lanes)
+        self._delivered_before = sum(lane.delivered for lane in lanes)
         return tuple(notes)
 
     def _next_boot(self) -> int:
         """One more than any that was used: both files and the lock remember, two may be lost."""
         known = [self._number(name, "SELECT MAX(boot) FROM boots") for name in self._db]
-        newest = row_boot(self._number(TELEMETRY, "SELECT MAX(id) FROM live"))
+        newest = newest_boot(self._db[TELEMETRY].conn)
         self._lock.seek(0)
         text = self._lock.read(20)
         return max(*known, newest, int(text) if text.isdigit() else 0) + 1
@@ -179,75 +177,44 @@ class SqliteStore:
 
     def _open_or_set_aside(self, name: str) -> "tuple[Any, str]":
         path = self._directory / f"{name}.db"
-        connection, damage = open_or_set_aside(path, TABLES[name])
+        connection, damage = open_or_set_aside(path, FILES[name])
         connection.text_factory = _text  # a flipped bit is for the CRC to find, row by row
         lost = "unsent rows" if name == TELEMETRY else "settings and baselines"
         return Database(connection), f"{damage}, its {lost} are lost" if damage else ""
 
-    def _append(self, rows: "list[Row]", history: "list[tuple[str, int, str]]") -> None:
+    def _append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
         if not self._boot_kept and self._keep_boot():
             raise StoreFault(f"{self._directory}: the number of this boot could not be kept")
-        acked = self._acked
-        with self._db[TELEMETRY].atomic() as db:
-            if acked > self._deleted:
-                db.execute("DELETE FROM live WHERE id <= ?", (acked,))
-            db.conn.executemany(
-                "INSERT INTO live (id, mono_ns, kind, body, crc) VALUES (?, ?, ?, ?, ?)",
-                [(r.id, r.mono_ns, r.kind, r.body, _crc(r.id, r.kind, r.body)) for r in rows],
-            )
-            db.conn.executemany(
-                "INSERT INTO history (machine, boot, mono_ns, body) VALUES (?, ?, ?, ?)",
-                [(machine, self.boot, mono_ns, body) for machine, mono_ns, body in history],
-            )
-            too_many = self._history_rows + len(history) - HISTORY_ROWS
-            if too_many > 0:
-                db.execute(
-                    "DELETE FROM history WHERE place IN"
-                    " (SELECT place FROM history ORDER BY place LIMIT ?)",
-                    (too_many,),
-                )
-        self._deleted = acked
-        self._history_rows = min(self._history_rows + len(history), HISTORY_ROWS)
-        self._produced += len(rows)
-        if rows:
-            self._newest = rows[-1].id
+        with self._lanes.transaction():
+            self._lanes.append(rows)
+            self._past.add(history)
 
-    def _oldest(self, after_id: int, limit_rows: int) -> "list[Row]":
-        found = self._db[TELEMETRY].execute(
-            "SELECT id, mono_ns, kind, body, crc FROM live WHERE id > ? ORDER BY id LIMIT ?",
-            (after_id, limit_rows),
-        )
-        return [_row(*one) for one in found.fetchall()]
+    def _oldest(self, lane: str, after_id: int, limit_rows: int) -> "tuple[list[Row], bool]":
+        found = self._lanes.oldest(lane, after_id, limit_rows)
+        return found, bool(found) or self._lanes.has_after(lane, after_id)
 
-    def _ack(self, through_id: int) -> None:
-        if through_id <= self._acked:
-            return
-        count = self._db[TELEMETRY].execute(
-            "SELECT COUNT(*) FROM live WHERE id > ? AND id <= ?", (self._acked, through_id)
-        )
-        self._delivered += count.fetchone()[0]
-        self._acked = through_id
+    def _set_aside(self, lane: str, identity: int, reason: str) -> None:
+        with self._lanes.transaction():
+            self._lanes.set_aside(lane, identity, reason)
 
     def _stats(self) -> "StoreStats":
-        oldest = self._db[TELEMETRY].execute(
-            "SELECT mono_ns FROM live WHERE id > ? ORDER BY id LIMIT 1", (self._acked,)
-        )
-        first = oldest.fetchone()
-        path = self._directory / "telemetry.db"
+        lanes = self._lanes.stats()
+        backlog = sum(lane.backlog for lane in lanes)
+        delivered = sum(lane.delivered for lane in lanes) - self._delivered_before
         return StoreStats(
-            self._produced,
-            self._delivered,
-            self._produced - self._delivered,
-            first[0] if first else None,
-            path.stat().st_size,
+            delivered + backlog,
+            delivered,
+            backlog,
+            self._lanes.oldest_mono_ns(),
+            _size(self._directory / "telemetry.db"),
+            _size(self._directory / "telemetry.db-wal"),
+            self._carried,
+            lanes,
         )
 
     def _recent(self, machine: str, limit_rows: int) -> "list[str]":
-        found = self._db[TELEMETRY].execute(
-            "SELECT body FROM history WHERE machine = ? ORDER BY place DESC LIMIT ?",
-            (machine, limit_rows),
-        )
-        return [body for (body,) in found.fetchall()][::-1]
+        found: "list[str]" = self._past.recent(machine, limit_rows)
+        return found
 
     def _get_setting(self, key: str) -> "str | None":
         found = self._db[SETTINGS].execute("SELECT value FROM settings WHERE key = ?", (key,))
@@ -263,8 +230,11 @@ class SqliteStore:
             )
 
     def _close(self) -> None:
-        if TELEMETRY in self._db and self._acked > self._deleted:
-            self._append([], [])
+        if self._lanes is not None:
+            with self._lanes.transaction():
+                self._lanes.trim()
+                self._past.write()
+        self._lanes = self._past = None
         for db in self._db.values():
             db.conn.close()
         self._db = {}
@@ -280,12 +250,5 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _row(identity: int, mono_ns: int, kind: str, body: str, crc: int) -> "Row":
-    """The row as it was appended, or in its place the news that its bytes have changed."""
-    if _crc(identity, kind, body) != crc:
-        return Row(identity, mono_ns, CORRUPT, '{"reason":"the stored row failed its CRC"}')
-    return Row(identity, mono_ns, kind, body)
-
-
-def _crc(identity: int, kind: "Any", body: "Any") -> int:
-    return zlib.crc32(f"{identity} {kind} {body}".encode("utf-8", "replace"))
+def _size(path: "Path") -> int:
+    return path.stat().st_size if path.exists() else 0

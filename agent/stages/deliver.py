@@ -19,7 +19,7 @@ from agent.limits import (
     RECONNECT_S_MIN,
     STATUS_INTERVAL_S,
 )
-from agent.ports import LinkDown
+from agent.ports import LANES, LinkDown
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from agent.core.bulletin import Bulletin
     from agent.ports import Clock, Link, Store, Upstream
 
-LANE = "live"
 FAREWELL_S = 0.5  # the last words of a clean stop must not hold it up
 
 
@@ -78,11 +77,12 @@ class Deliverer:
             raise
 
     async def _drain(self, link: "Link") -> None:
-        flying: "deque[tuple[asyncio.Task[None], int]]" = deque()
-        after_id = 0
+        flying: "deque[tuple[asyncio.Task[None], str, int]]" = deque()
+        after = dict.fromkeys(LANES, 0)
         try:
             while True:
-                after_id = await self._launch(link, flying, after_id)
+                for lane in LANES:
+                    after[lane] = await self._launch(link, flying, lane, after[lane])
                 if not flying:
                     await self._store.wait_for_rows()
                     continue
@@ -90,27 +90,28 @@ class Deliverer:
                 await self._ack_landed(flying)
                 await self._tell(True, [])
         finally:
-            for task, _ in flying:
+            for task, _, _ in flying:
                 task.cancel()
 
-    async def _launch(self, link: "Link", flying: "deque[Any]", after_id: int) -> int:
+    async def _launch(self, link: "Link", flying: "deque[Any]", lane: str, after_id: int) -> int:
         """Fills the window with the oldest rows not yet in flight; the id of the last of them."""
         free = BUNDLES_IN_FLIGHT - len(flying)
         if free <= 0:
             return after_id
-        rows = await self._store.oldest(after_id, free * BUNDLE_ROWS)
-        for payload, last_id in bundles(rows, LANE, BUNDLE_ROWS, BUNDLE_BYTES)[:free]:
-            publish = link.publish(f"{self._root}/data/{LANE}", payload)
-            flying.append((asyncio.ensure_future(publish), last_id))
+        rows = await self._store.oldest(lane, after_id, free * BUNDLE_ROWS)
+        for payload, last_id in bundles(rows, lane, BUNDLE_ROWS, BUNDLE_BYTES)[:free]:
+            publish = link.publish(f"{self._root}/data/{lane}", payload)
+            flying.append((asyncio.ensure_future(publish), lane, last_id))
             after_id = last_id
         return after_id
 
     async def _ack_landed(self, flying: "deque[Any]") -> None:
-        through_id = 0
+        through: "dict[str, int]" = {}
         while flying and flying[0][0].done() and flying[0][0].exception() is None:
-            through_id = flying.popleft()[1]
-        if through_id:
-            await self._store.ack(through_id)
+            _, lane, last_id = flying.popleft()
+            through[lane] = last_id
+        for lane, last_id in through.items():
+            await self._store.ack(lane, last_id)
 
     async def _report(self, link: "Link") -> None:
         """The retained status message: at once, then whenever it would say something new."""

@@ -1,8 +1,9 @@
 """Record: what was judged, into the store. The outbox is the only hand-over to the network.
 
-Ordinary rows are committed together every few seconds, an alarm at once with all that waited. A row
-gets its number when it is written, so that numbers have no holes; while the disk does not take rows
-they wait in memory, bounded, and the agent says that it is degraded.
+A row's lane is chosen when it is produced: alarm when urgent, live while the uplink is connected,
+else history. Each lane has its interval between commits; an alarm commits at once with all that
+waited. The store numbers rows when it writes them, so that numbers have no holes; while the disk
+does not take rows they wait in memory, bounded, and the agent says that it is degraded.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import logging
 from collections import namedtuple
 
 from agent.limits import COMMIT_INTERVAL_S, RECORDS_QUEUED, STORE_RETRY_S
-from agent.ports import Row, StoreFault, row_id
+from agent.ports import ALARM, HISTORY, LIVE, NewRow, StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ log = logging.getLogger("latido")
 
 
 class Recorder:
-    """Owns the numbering of rows. `produced_rows`: committed so far."""
+    """Collects what the stages tell and commits it. `produced_rows`: committed so far."""
 
     def __init__(
         self, store: "Store", clock: "Clock", bulletin: "Bulletin", records: "Mailbox"
@@ -38,9 +39,9 @@ class Recorder:
         self._clock = clock
         self._bulletin = bulletin
         self._records = records
-        self._pending: "list[tuple[int, Record]]" = []
+        self._pending: "list[tuple[NewRow, Record]]" = []
+        self._due_ns = 0
         self._writing: "asyncio.Future[bool] | None" = None
-        self._seq = 0
         self._failing = False
         self.produced_rows = 0
         self.dropped_rows = 0
@@ -66,12 +67,11 @@ class Recorder:
             log.error("%d rows could not be written before the end", self.unwritten_rows)
 
     async def _gather(self) -> None:
-        """Waits for records until a commit is due: an interval after the first, or an alarm."""
+        """Waits for records until a commit is due: its lane's interval after the first row."""
         if not self._pending:
             self._hold(await self._records.get())
-        end_ns = self._pending[0][0] + int(COMMIT_INTERVAL_S * 1e9)
-        while not self._pending[-1][1].urgent:
-            left_s = (end_ns - self._clock.monotonic_ns()) / 1e9
+        while True:
+            left_s = (self._due_ns - self._clock.monotonic_ns()) / 1e9
             if left_s <= 0:
                 break
             try:
@@ -82,10 +82,21 @@ class Recorder:
             self._hold(self._records.get_nowait())
 
     def _hold(self, record: "Record") -> None:
-        self._pending.append((self._clock.monotonic_ns(), record))
+        now_ns = self._clock.monotonic_ns()
+        lane = self._lane(record)
+        due_ns = now_ns + int(COMMIT_INTERVAL_S[lane] * 1e9)
+        self._due_ns = min(self._due_ns, due_ns) if self._pending else due_ns
+        row = NewRow(lane, now_ns, record.kind, _text(record.body))
+        self._pending.append((row, record))
         if len(self._pending) > RECORDS_QUEUED:
             del self._pending[0]
             self.dropped_rows += 1
+
+    def _lane(self, record: "Record") -> str:
+        if record.urgent:
+            return ALARM
+        uplink = self._bulletin.get("uplink")
+        return LIVE if uplink and uplink["connected"] else HISTORY
 
     async def _commit_shielded(self) -> bool:
         """A commit that a stop does not tear apart: its end is awaited in `finish`."""
@@ -94,17 +105,13 @@ class Recorder:
 
     async def _commit(self) -> bool:
         held = list(self._pending)
-        rows = [
-            Row(row_id(self._store.boot, self._seq + 1 + place), mono_ns, one.kind, _text(one.body))
-            for place, (mono_ns, one) in enumerate(held)
-        ]
-        history = [(one.machine, mono_ns, _text(one.body)) for mono_ns, one in held if one.machine]
+        rows = [row for row, _ in held]
+        history = [(one.machine, row.mono_ns, row.body) for row, one in held if one.machine]
         try:
             await self._store.append(rows, history)
         except StoreFault as fault:
             self._say_failing(fault)
             return False
-        self._seq += len(rows)
         self.produced_rows += len(rows)
         del self._pending[: len(held)]
         if self._failing:

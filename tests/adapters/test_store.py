@@ -1,7 +1,10 @@
 """The store on a real disk: what was appended is there, what was freed is not, damage is said."""
 
 import asyncio
+import json
+import random
 import sqlite3
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -10,16 +13,18 @@ import pytest
 from agent.adapters.store_sqlite import SqliteStore
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
-from agent.ports import Row, StoreFault, row_boot, row_id, row_seq
+from agent.ports import ALARM, HISTORY, LIVE, NewRow, Row, StoreFault, row_boot, row_id, row_seq
 from agent.stages.record import Record, Recorder
 from tests.doubles import FastClock
 
 
-def rows_of(store: SqliteStore, first: int, last: int) -> list[Row]:
-    return [
-        Row(row_id(store.boot, n), n * 1000, "verdict", f'{{"n":{n}}}')
-        for n in range(first, last + 1)
-    ]
+def rows_of(first: int, last: int, lane: str = LIVE) -> list[NewRow]:
+    return [NewRow(lane, n * 1000, "verdict", f'{{"n":{n}}}') for n in range(first, last + 1)]
+
+
+def kept(boot: int, rows: list[NewRow]) -> list[Row]:
+    """As the store gives them back, numbered from 1."""
+    return [Row(row.lane, row_id(boot, n), *row[1:], 0) for n, row in enumerate(rows, start=1)]
 
 
 def opened(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> tuple[str, ...]:
@@ -43,13 +48,14 @@ async def nothing(store: SqliteStore) -> None:
 
 def test_rows_come_back_in_order_and_ack_frees_them(tmp_path: Path) -> None:
     async def scene(store: SqliteStore) -> None:
-        rows = rows_of(store, 1, 120)
-        await store.append(rows[:70], [])
-        await store.append(rows[70:], [])
-        assert await store.oldest(0, 1000) == rows
-        assert await store.oldest(rows[9].id, 5) == rows[10:15]
-        await store.ack(rows[99].id)
-        assert await store.oldest(0, 1000) == rows[100:]
+        new = rows_of(1, 120)
+        await store.append(new[:70], [])
+        await store.append(new[70:], [])
+        rows = kept(store.boot, new)
+        assert await store.oldest(LIVE, 0, 1000) == rows
+        assert await store.oldest(LIVE, rows[9].id, 5) == rows[10:15]
+        await store.ack(LIVE, rows[99].id)
+        assert await store.oldest(LIVE, 0, 1000) == rows[100:]
         stats = await store.stats()
         assert stats[:3] == (120, 100, 20) and stats.oldest_mono_ns == 101_000
 
@@ -58,20 +64,20 @@ def test_rows_come_back_in_order_and_ack_frees_them(tmp_path: Path) -> None:
 
 def test_a_restart_keeps_what_was_not_acknowledged_under_its_key(tmp_path: Path) -> None:
     async def first(store: SqliteStore) -> None:
-        await store.append(rows_of(store, 1, 10), [])
-        await store.ack(row_id(store.boot, 4))
+        await store.append(rows_of(1, 10), [])
+        await store.ack(LIVE, row_id(store.boot, 4))
 
     async def second(store: SqliteStore) -> None:
-        held = await store.oldest(0, 100)
+        held = await store.oldest(LIVE, 0, 100)
         assert [(row_boot(r.id), row_seq(r.id)) for r in held] == [(1, n) for n in range(5, 11)]
         assert store.boot == 2
-        await store.append(rows_of(store, 1, 1), [])
-        assert (await store.oldest(0, 100))[-1].id == row_id(2, 1)
-        await store.ack(row_id(2, 1))
+        await store.append(rows_of(1, 1), [])
+        assert (await store.oldest(LIVE, 0, 100))[-1].id == row_id(2, 1)
+        await store.ack(LIVE, row_id(2, 1))
 
     async def third(store: SqliteStore) -> None:
         assert store.boot == 3
-        assert await store.oldest(0, 100) == []
+        assert await store.oldest(LIVE, 0, 100) == []
 
     for scene in (first, second, third):
         opened(tmp_path, scene)
@@ -79,11 +85,11 @@ def test_a_restart_keeps_what_was_not_acknowledged_under_its_key(tmp_path: Path)
 
 def test_waiting_for_rows_ends_with_an_append(tmp_path: Path) -> None:
     async def scene(store: SqliteStore) -> None:
-        assert await store.oldest(0, 10) == []
+        assert await store.oldest(LIVE, 0, 10) == []
         waiting = asyncio.ensure_future(store.wait_for_rows())
         await asyncio.sleep(0)
         assert not waiting.done()
-        await store.append(rows_of(store, 1, 1), [])
+        await store.append(rows_of(1, 1), [])
         await asyncio.wait_for(waiting, 5)
 
     opened(tmp_path, scene)
@@ -114,7 +120,7 @@ def test_settings_survive_and_are_replaced(tmp_path: Path) -> None:
 def test_a_damaged_telemetry_file_is_set_aside_whole_and_said(tmp_path: Path, damage: str) -> None:
     async def fill(store: SqliteStore) -> None:
         await store.put_setting("kept", "yes")
-        await store.append(rows_of(store, 1, 500), [])
+        await store.append(rows_of(1, 500), [])
 
     opened(tmp_path, fill)
     path = tmp_path / "telemetry.db"
@@ -132,45 +138,45 @@ def test_a_damaged_telemetry_file_is_set_aside_whole_and_said(tmp_path: Path, da
     async def check(store: SqliteStore) -> None:
         assert await store.get_setting("kept") == "yes"
         assert store.boot == 2
-        await store.append(rows_of(store, 1, 3), [])
-        assert len(await store.oldest(0, 10)) == 3
+        await store.append(rows_of(1, 3), [])
+        assert len(await store.oldest(LIVE, 0, 10)) == 3
 
     (note,) = opened(tmp_path, check)
     assert "telemetry.db" in note and "telemetry.damaged-1.db" in note
     assert (tmp_path / "telemetry.damaged-1.db").read_bytes() == bytes(content)
 
 
-def test_a_row_whose_bytes_changed_is_told_not_sent(tmp_path: Path) -> None:
-    async def fill(store: SqliteStore) -> None:
-        await store.append(rows_of(store, 1, 3), [])
-
-    opened(tmp_path, fill)
-    with sqlite3.connect(tmp_path / "telemetry.db") as db:
-        db.execute("UPDATE live SET body = '{\"n\":7}' WHERE id & 4294967295 = 2")
-    db.close()
-
-    async def check(store: SqliteStore) -> None:
-        kinds = [row.kind for row in await store.oldest(0, 10)]
-        assert kinds == ["verdict", "corrupt", "verdict"]
-
-    opened(tmp_path, check)
-
-
 @pytest.mark.parametrize("bits", [0x01, 0x80, 0xFF])
-def test_flipped_bits_of_a_body_cost_that_row_alone(tmp_path: Path, bits: int) -> None:
+def test_flipped_bits_cost_their_bundle_alone_and_leave_a_tombstone(
+    tmp_path: Path, bits: int
+) -> None:
     async def fill(store: SqliteStore) -> None:
-        await store.append(rows_of(store, 1, 3), [])
+        for n in (1, 2, 3):
+            await store.append(rows_of(n, n), [])
 
     opened(tmp_path, fill)
     path = tmp_path / "telemetry.db"
+    db = sqlite3.connect(path)
+    blob = db.execute("SELECT body FROM live_lane WHERE id & 4294967295 = 2").fetchone()[0]
+    db.close()
     content = bytearray(path.read_bytes())
-    at = content.index(b'{"n":2}')
-    content[at + 2] ^= bits
+    content[content.index(blob) + 5] ^= bits
     path.write_bytes(content)
 
     async def check(store: SqliteStore) -> None:
-        found = await store.oldest(0, 10)
-        assert [row.kind for row in found] == ["verdict", "corrupt", "verdict"]
+        assert [row_seq(row.id) for row in await store.oldest(LIVE, 0, 10)] == [1, 3]
+        (tombstone,) = await store.oldest(ALARM, 0, 10)
+        body = json.loads(tombstone.body)
+        assert tombstone.kind == "tombstone" and "CRC" in body["reason"]
+        assert [body[k] for k in ("lane", "boot", "seq_from", "seq_to", "count")] == [
+            "live",
+            1,
+            2,
+            2,
+            1,
+        ]
+        live = (await store.stats()).lanes[1]
+        assert (live.produced, live.evicted, live.backlog) == (3, 1, 2)
 
     assert opened(tmp_path, check) == ()
 
@@ -181,11 +187,11 @@ def test_flipped_bits_of_a_body_cost_that_row_alone(tmp_path: Path, bits: int) -
         "header 18",
         "header 47",
         "DROP TABLE boots",
-        "DROP TABLE live",
+        "DROP TABLE live_lane",
         "PRAGMA user_version=0",
         "PRAGMA user_version=9",
         "INSERT INTO boots VALUES (9000000000)",
-        "INSERT INTO live VALUES (9223372036854775807, 0, 'v', '1', 0)",
+        "INSERT INTO live_lane (id) VALUES (9223372036854775807)",
     ],
 )
 def test_a_file_that_cannot_be_used_is_set_aside(tmp_path: Path, damage: str) -> None:
@@ -203,7 +209,7 @@ def test_a_file_that_cannot_be_used_is_set_aside(tmp_path: Path, damage: str) ->
 
     async def check(store: SqliteStore) -> None:
         assert store.boot == 2
-        await store.append(rows_of(store, 1, 3), [])
+        await store.append(rows_of(1, 3), [])
 
     (note,) = opened(tmp_path, check)
     assert "telemetry.damaged-1.db" in note
@@ -223,13 +229,13 @@ def test_no_key_is_used_twice_though_both_files_are_lost(tmp_path: Path) -> None
 
 def test_damaged_settings_cost_no_row(tmp_path: Path) -> None:
     async def fill(store: SqliteStore) -> None:
-        await store.append(rows_of(store, 1, 3), [])
+        await store.append(rows_of(1, 3), [])
 
     opened(tmp_path, fill)
     (tmp_path / "settings.db").write_bytes(b"\xff" * 5000)
 
     async def check(store: SqliteStore) -> None:
-        assert len(await store.oldest(0, 10)) == 3 and store.boot == 2
+        assert len(await store.oldest(LIVE, 0, 10)) == 3 and store.boot == 2
 
     (note,) = opened(tmp_path, check)
     assert "settings.db" in note
@@ -261,25 +267,28 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_a_full_disk_loses_no_row_and_is_said(tmp_path: Path) -> None:
     async def scene(store: SqliteStore) -> None:
+        chance = random.Random(1)
         bulletin, records = Bulletin(), Mailbox(1000)
         recorder = Recorder(store, FastClock(), bulletin, records)
         db = store._db["telemetry"]
         pages = db.execute("PRAGMA page_count").fetchone()[0]
         db.execute(f"PRAGMA max_page_count={pages}")
         for place in range(100):
-            records.put(Record("verdict", {"n": place, "fill": "x" * 500}, None, True))
+            records.put(
+                Record("verdict", {"n": place, "fill": chance.randbytes(250).hex()}, None, True)
+            )
         running = asyncio.ensure_future(recorder.run())
         while "store" not in bulletin.get("degraded"):
             await asyncio.sleep(0.01)
         assert "full" in bulletin.get("degraded")["store"]
-        assert await store.oldest(0, 1000) == []
+        assert await store.oldest(ALARM, 0, 1000) == []
         db.execute("PRAGMA max_page_count=100000")
-        while len(await store.oldest(0, 1000)) < 100:
+        while len(await store.oldest(ALARM, 0, 1000)) < 100:
             await asyncio.sleep(0.01)
         assert bulletin.get("degraded") == {}
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        found = await store.oldest(0, 1000)
+        found = await store.oldest(ALARM, 0, 1000)
         assert [row_seq(row.id) for row in found] == list(range(1, 101))
         assert recorder.produced_rows == 100 and recorder.dropped_rows == 0
 
@@ -299,7 +308,7 @@ def test_a_stop_in_the_middle_of_a_commit_writes_each_row_once(tmp_path: Path) -
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await recorder.finish()
-        found = await store.oldest(0, 1000)
+        found = await store.oldest(ALARM, 0, 1000) + await store.oldest(HISTORY, 0, 1000)
         assert [row.body for row in found] == [f'{{"n":{n}}}' for n in range(21)]
         assert len(await store.recent("m", 100)) == 21
 
@@ -315,9 +324,45 @@ def test_a_boot_that_cannot_be_kept_holds_its_rows_back(tmp_path: Path) -> None:
             if not taken:
                 assert "wait in memory" in store._keep_boot()
                 with pytest.raises(StoreFault, match="number of this boot"):
-                    await store.append(rows_of(store, 1, 3), [])
+                    await store.append(rows_of(1, 3), [])
             else:
-                await store.append(rows_of(store, 1, 3), [])
-        assert len(await store.oldest(0, 10)) == 3
+                await store.append(rows_of(1, 3), [])
+        assert len(await store.oldest(LIVE, 0, 10)) == 3
 
     opened(tmp_path, scene)
+
+
+def test_a_file_of_schema_1_is_carried_on_without_losing_a_row(tmp_path: Path) -> None:
+    opened(tmp_path, nothing)
+    path = tmp_path / "telemetry.db"
+    path.unlink()
+    db = sqlite3.connect(path)
+    for statement in SCHEMA_1:
+        db.execute(statement)
+    keys = [row_id(7, n) for n in range(3, 200)] + [row_id(9, n) for n in range(1, 90)]
+    for key in keys:
+        body = f'{{"n":{key}}}'
+        crc = zlib.crc32(f"{key} verdict {body}".encode())
+        db.execute("INSERT INTO live VALUES (?, 5, 'verdict', ?, ?)", (key, body, crc))
+    db.commit()
+    db.close()
+
+    async def check(store: SqliteStore) -> None:
+        assert store.boot == 10
+        found = await store.oldest(LIVE, 0, 1000)
+        assert found == [Row(LIVE, k, 5, "verdict", f'{{"n":{k}}}', 0) for k in keys]
+        assert (await store.stats()).backlog_rows == len(keys)
+
+    assert opened(tmp_path, check) == ()
+
+
+SCHEMA_1 = (
+    "CREATE TABLE live"
+    " (id INTEGER PRIMARY KEY, mono_ns INTEGER, kind TEXT, body TEXT, crc INTEGER)",
+    "CREATE TABLE history"
+    " (place INTEGER PRIMARY KEY, machine TEXT, boot INTEGER, mono_ns INTEGER, body TEXT)",
+    "CREATE INDEX history_machine ON history (machine, place)",
+    "CREATE TABLE boots (boot INTEGER PRIMARY KEY)",
+    "INSERT INTO boots VALUES (9)",
+    "PRAGMA user_version=1",
+)

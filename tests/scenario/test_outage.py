@@ -39,11 +39,18 @@ def agent(broker: Mosquitto, tmp_path: Path) -> Iterator[RunningAgent]:
     running.close()
 
 
-def last_id(state_dir: Path) -> int:
-    """The id of the newest committed row, read as another program would."""
+LANES = ("alarm", "live", "history")
+
+
+def last_seqs(state_dir: Path, boot: int) -> dict[str, int]:
+    """{lane: seq of its newest committed row of `boot`}, read as another program would."""
     db = sqlite3.connect(f"file:{state_dir}/telemetry.db?mode=ro", uri=True)
     try:
-        return int(db.execute("SELECT MAX(id) FROM live").fetchone()[0])
+        newest = {
+            lane: db.execute(f"SELECT MAX(id) FROM {lane}_lane").fetchone()[0] or 0
+            for lane in LANES
+        }
+        return {lane: i & SEQ_MASK for lane, i in newest.items() if i >> 32 == boot}
     finally:
         db.close()
 
@@ -53,29 +60,33 @@ def test_a_minute_without_broker_and_a_kill_lose_no_committed_row(
     broker: Mosquitto, receiver: Receiver, agent: RunningAgent
 ) -> None:
     agent.start()
-    receiver.wait_for(lambda r: len(r.seqs(1)) > 20, 40)
+    receiver.wait_for(lambda r: len(r.seqs(1, "live")) > 20, 40)
     broker.stop()
     began = time.monotonic()
     agent.wait_for(lambda state: not state["uplink"]["connected"], 40)
     time.sleep(max(0.0, began + OUTAGE_S / 2 - time.monotonic()))
     agent.kill()
-    committed = last_id(agent.state_dir)
-    assert committed >> 32 == 1
+    committed = last_seqs(agent.state_dir, 1)
+    assert committed["history"] > 20
     agent.start()
     time.sleep(max(0.0, began + OUTAGE_S - time.monotonic()))
-    assert agent.state()["uplink"]["backlog_rows"] > 100
+    assert agent.state()["uplink"]["backlog_rows"] > 50
     broker.start()
     agent.wait_for(lambda state: state["uplink"]["connected"], 60)
-    receiver.wait_for(lambda r: len(r.seqs(1)) >= committed & SEQ_MASK, 60)
-    receiver.wait_for(lambda r: len(r.seqs(2)) > 100, 60)
+    for lane, last in committed.items():
+        receiver.wait_for(lambda r, k=lane, n=last: len(r.seqs(1, k)) >= n, 60)
+    receiver.wait_for(lambda r: len(r.seqs(2, "live")) > 20, 60)
     code, _ = agent.terminate()
     assert code == 0
-    left = last_id(agent.state_dir)
+    left = last_seqs(agent.state_dir, 2)
     agent.start()
-    receiver.wait_for(lambda r: len(r.seqs(2)) >= left & SEQ_MASK, 60)
+    for lane, last in left.items():
+        receiver.wait_for(lambda r, k=lane, n=last: len(r.seqs(2, k)) >= n, 60)
     assert receiver.invalid == []
-    assert receiver.seqs(1) == list(range(1, (committed & SEQ_MASK) + 1))
-    assert receiver.seqs(2) == list(range(1, (left & SEQ_MASK) + 1))
+    for boot in (1, 2):
+        for lane in LANES:
+            seqs = receiver.seqs(boot, lane)
+            assert seqs == list(range(1, len(seqs) + 1)), f"boot {boot} lane {lane}"
     print(f"{len(receiver.rows)} rows, {receiver.copies} sent twice, outage {OUTAGE_S:.0f} s")
 
 

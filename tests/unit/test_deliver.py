@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.adapters.store_sqlite import SqliteStore
 from agent.core.bulletin import Bulletin
 from agent.core.wire import bundles
-from agent.ports import LinkDown, Row, row_id
+from agent.ports import LIVE, LinkDown, NewRow, Row, row_id
 from agent.stages.deliver import Deliverer
 from tests.doubles import FastClock
 
@@ -58,7 +58,7 @@ def delivered(folder: Path, broker: Broker, count: int) -> tuple[Bulletin, int]:
     async def scene() -> tuple[Bulletin, int]:
         store, bulletin = SqliteStore(str(folder)), Bulletin()
         await store.open()
-        rows = [Row(row_id(1, n), n, "verdict", '{"a":1}') for n in range(1, count + 1)]
+        rows = [NewRow(LIVE, n, "verdict", '{"a":1}') for n in range(1, count + 1)]
         await store.append(rows, [])
         deliverer = Deliverer(store, broker, FastClock(), bulletin, "latido/a/b", dict)
         running = asyncio.ensure_future(deliverer.run())
@@ -94,7 +94,7 @@ def test_a_cut_link_loses_nothing_and_repeats_only_the_unacknowledged(tmp_path: 
 
 def test_a_bundle_holds_consecutive_rows_of_one_boot() -> None:
     ids = [row_id(1, 1), row_id(1, 2), row_id(1, 5), row_id(2, 1), row_id(2, 2)]
-    rows = [Row(identity, 7, "verdict", '{"x":"é"}') for identity in ids]
+    rows = [Row(LIVE, identity, 7, "verdict", '{"x":"é"}', 0) for identity in ids]
     made = bundles(rows, "live", 50, 16384)
     assert [last for _, last in made] == [row_id(1, 2), row_id(1, 5), row_id(2, 2)]
     first = json.loads(made[0][0])
@@ -103,9 +103,9 @@ def test_a_bundle_holds_consecutive_rows_of_one_boot() -> None:
 
 
 def test_a_bundle_is_bounded_in_rows_and_bytes() -> None:
-    rows = [Row(row_id(1, n), 0, "v", '"' + "x" * 500 + '"') for n in range(1, 101)]
+    rows = [Row(LIVE, row_id(1, n), 0, "v", '"' + "x" * 500 + '"', 0) for n in range(1, 101)]
     made = bundles(rows, "live", 50, 4096)
     assert all(len(payload) < 5000 for payload, _ in made)
     assert sum(len(json.loads(payload)["rows"]) for payload, _ in made) == 100
-    huge = [Row(row_id(1, 1), 0, "v", '"' + "x" * 9000 + '"')]
+    huge = [Row(LIVE, row_id(1, 1), 0, "v", '"' + "x" * 9000 + '"', 0)]
     assert len(bundles(huge, "live", 50, 4096)) == 1

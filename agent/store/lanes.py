@@ -1,0 +1,281 @@
+"""The outbox: three lanes as tables of bundles, and the account of what became of every row.
+
+A row gets its number in the transaction that keeps it, so that numbers have no holes; when the
+transaction fails, no number was used. Acknowledged bundles are deleted with the next commit. A row
+that leaves without an acknowledgement leaves a tombstone, written by the same transaction.
+"""
+
+import contextlib
+import json
+
+from agent.limits import REFUSED_ROWS
+from agent.ports import ALARM, LANES, TOMBSTONE, LaneStats, NewRow, Row, row_boot, row_id, row_seq
+from agent.store.bundle import Bundle, Damaged, chunks, pack, stands_for, unpack
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+TABLES = (
+    *(
+        f"CREATE TABLE {lane}_lane (id INTEGER PRIMARY KEY, first INTEGER, covered INTEGER,"
+        " level INTEGER, total INTEGER, crc INTEGER, body BLOB)"
+        for lane in LANES
+    ),
+    "CREATE TABLE ledger (lane TEXT PRIMARY KEY, produced INTEGER, evicted INTEGER,"
+    " refused INTEGER)",
+    "CREATE TABLE refused (place INTEGER PRIMARY KEY, lane TEXT, id INTEGER, mono_ns INTEGER,"
+    " kind TEXT, body TEXT, reason TEXT)",
+)
+COLUMNS = "id, first, covered, level, total, crc, body"
+
+
+class Lane:
+    """The counts of one lane. Rows up to the id `acked` are acknowledged, up to `deleted` gone."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.table = f"{name}_lane"
+        self.seq = 0
+        self.newest = 0
+        self.told = 0
+        self.acked = 0
+        self.deleted = 0
+        self.produced = 0
+        self.delivered = 0
+        self.evicted = 0
+        self.refused = 0
+        self.bytes = 0
+        self.partly = 0  # acknowledged rows of the bundle that `acked` lies within
+
+    @property
+    def backlog(self) -> int:
+        return self.produced - self.delivered - self.evicted - self.refused
+
+
+class Lanes:
+    """The outbox of an open database (sqlite_utils.Database) under the number of this boot."""
+
+    def __init__(self, db: "Any", boot: int) -> None:
+        self._db = db
+        self._boot = boot
+        self._lanes = {name: Lane(name) for name in LANES}
+        self._read: "dict[str, tuple[Bundle, list[Row]]]" = {}
+        self._now_ns = 0  # of the newest row: the store has no clock
+        for lane in self._lanes.values():
+            self._count(lane)
+
+    @contextlib.contextmanager
+    def transaction(self) -> "Iterator[None]":
+        """One commit of all that is done within; when it fails, the counts are as before."""
+        before = {name: dict(vars(lane)) for name, lane in self._lanes.items()}
+        committed = False
+        try:
+            with self._db.atomic():
+                yield
+            committed = True
+        finally:
+            for name, counts in () if committed else before.items():
+                vars(self._lanes[name]).update(counts)
+
+    def append(self, rows: "list[NewRow]") -> None:
+        """Within a transaction: numbers the rows of each lane and keeps them; frees the acked."""
+        self._now_ns = rows[-1].mono_ns if rows else self._now_ns
+        for lane in self._lanes.values():
+            self._append_to(lane, [row for row in rows if row.lane == lane.name])
+        self.free()
+
+    def oldest(self, name: str, after_id: int, limit_rows: int) -> "list[Row]":
+        """Up to `limit_rows` unacknowledged rows after `after_id`. What is damaged is given up."""
+        lane = self._lanes[name]
+        after = max(after_id, lane.acked)
+        found: "list[Row]" = []
+        while len(found) < limit_rows:
+            bundle = self._next(lane, after)
+            if bundle is None:
+                break
+            rows = self._rows(lane, bundle)
+            found += [row for row in rows if row.id > after]
+            after = bundle.id
+        return found[:limit_rows]
+
+    def has_after(self, name: str, after_id: int) -> bool:
+        return self._lanes[name].newest > max(after_id, self._lanes[name].acked)
+
+    def grown(self) -> "list[str]":
+        """The lanes that have got rows since the last time this was asked."""
+        found = [lane.name for lane in self._lanes.values() if lane.newest > lane.told]
+        for lane in self._lanes.values():
+            lane.told = lane.newest
+        return found
+
+    def ack(self, name: str, through_id: int) -> None:
+        lane = self._lanes[name]
+        through = min(through_id, lane.newest)
+        if through <= lane.acked:
+            return
+        query = f"SELECT SUM(covered), MAX(id) FROM {lane.table} WHERE id > ? AND id <= ?"
+        whole, _ = self._db.execute(query, (lane.acked, through)).fetchone()
+        if whole is not None:
+            lane.delivered += whole - lane.partly
+            lane.partly = 0
+        bundle = self._next(lane, through)
+        if bundle is not None and row_id(row_boot(bundle.id), bundle.first) <= through:
+            partly = sum(stands_for(r) for r in self._rows(lane, bundle) if r.id <= through)
+            lane.delivered += partly - lane.partly
+            lane.partly = partly
+        lane.acked = through
+
+    def free(self) -> None:
+        """Within a transaction: deletes what was acknowledged. An empty lane keeps its account."""
+        for lane in self._lanes.values():
+            if lane.acked <= lane.deleted:
+                continue
+            self._delete(lane, (0, lane.acked))
+            lane.deleted = lane.acked
+            if lane.acked >= lane.newest:
+                self._keep_account(lane)
+
+    def trim(self) -> None:
+        """Within a transaction, before an end: a bundle acknowledged in part keeps the rest."""
+        self.free()
+        for lane in self._lanes.values():
+            bundle = self._next(lane, lane.acked) if lane.partly else None
+            rest = [] if bundle is None else self._rows(lane, bundle)
+            rest = [row for row in rest if row.id > lane.acked]
+            if bundle is not None and rest:
+                self._delete(lane, (bundle.id - 1, bundle.id))
+                self._insert(lane, pack(rest, bundle.level, bundle.total))
+                lane.partly = 0
+
+    def set_aside(self, name: str, identity: int, reason: str) -> None:
+        """Within a transaction: a row that upstream refuses is kept apart and leaves its lane."""
+        lane = self._lanes[name]
+        bundle = self._next(lane, identity - 1)
+        rows = self._rows(lane, bundle) if bundle is not None else []
+        row = next((row for row in rows if row.id == identity), None)
+        if row is None or bundle is None:
+            return
+        self._db.execute(
+            "INSERT INTO refused (lane, id, mono_ns, kind, body, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, row.id, row.mono_ns, row.kind, row.body, reason),
+        )
+        self._db.execute(
+            "DELETE FROM refused WHERE place <= (SELECT MAX(place) FROM refused) - ?",
+            (REFUSED_ROWS,),
+        )
+        rest = [other for other in rows if other.id != identity]
+        self._delete(lane, (bundle.id - 1, bundle.id))
+        if rest:
+            self._insert(lane, pack(rest, bundle.level, bundle.total))
+        lane.refused += stands_for(row)
+        self._keep_account(lane)
+        seq = row_seq(identity)
+        self._bury(lane, row_boot(identity), (row.first_seq or seq, seq), reason)
+
+    def stats(self) -> "tuple[LaneStats, ...]":
+        return tuple(
+            LaneStats(
+                lane.name,
+                lane.produced,
+                lane.delivered,
+                lane.evicted,
+                lane.refused,
+                lane.backlog,
+                lane.bytes,
+            )
+            for lane in self._lanes.values()
+        )
+
+    def oldest_mono_ns(self) -> "int | None":
+        """When the oldest row was produced that still waits, by this boot's clock; else None."""
+        waiting = [self.oldest(name, 0, 1) for name in LANES]
+        times = [rows[0].mono_ns for rows in waiting if rows]
+        return min(times) if times else None
+
+    def _append_to(self, lane: "Lane", new: "list[NewRow]") -> None:
+        rows = []
+        for row in new:
+            lane.seq += 1
+            identity = row_id(self._boot, lane.seq)
+            rows.append(Row(lane.name, identity, row.mono_ns, row.kind, row.body, 0))
+        for some in chunks(rows):
+            lane.produced += len(some)
+            self._insert(lane, pack(some, 0, lane.produced))
+            lane.newest = some[-1].id
+
+    def _bury(self, lane: "Lane", boot: int, seqs: "tuple[int, int]", reason: str) -> None:
+        """A tombstone for rows that leave undelivered."""
+        body = {
+            "lane": lane.name,
+            "boot": boot,
+            "seq_from": seqs[0],
+            "seq_to": seqs[1],
+            "count": seqs[1] - seqs[0] + 1,
+            "reason": reason,
+        }
+        text = json.dumps(body, separators=(",", ":"))
+        self._append_to(self._lanes[ALARM], [NewRow(ALARM, self._now_ns, TOMBSTONE, text)])
+
+    def _next(self, lane: "Lane", after_id: int) -> "Bundle | None":
+        query = f"SELECT {COLUMNS} FROM {lane.table} WHERE id > ? ORDER BY id LIMIT 1"
+        found = self._db.execute(query, (after_id,)).fetchone()
+        return None if found is None else Bundle(*found)
+
+    def _rows(self, lane: "Lane", bundle: "Bundle") -> "list[Row]":
+        """The bundle's rows; none when it is damaged: then it is given up, with a tombstone."""
+        known, rows = self._read.get(lane.name, (None, []))
+        if known == bundle:
+            return rows
+        try:
+            rows = unpack(lane.name, bundle)
+        except Damaged as damage:
+            with self.transaction():
+                self._give_up(lane, bundle, str(damage))
+            return []
+        self._read[lane.name] = (bundle, rows)
+        return rows
+
+    def _give_up(self, lane: "Lane", bundle: "Bundle", reason: str) -> None:
+        self._delete(lane, (bundle.id - 1, bundle.id))
+        boot, last = row_boot(bundle.id), row_seq(bundle.id)
+        first = bundle.first if 0 < bundle.first <= last else last
+        lane.evicted += last - first + 1
+        self._keep_account(lane)
+        self._bury(lane, boot, (first, last), reason)
+
+    def _delete(self, lane: "Lane", ids: "tuple[int, int]") -> None:
+        """Deletes bundles with `ids`[0] < id <= `ids`[1]."""
+        query = f"SELECT SUM(LENGTH(body)) FROM {lane.table} WHERE id > ? AND id <= ?"
+        lane.bytes -= self._db.execute(query, ids).fetchone()[0] or 0
+        self._db.execute(f"DELETE FROM {lane.table} WHERE id > ? AND id <= ?", ids)
+
+    def _insert(self, lane: "Lane", bundle: "Bundle") -> None:
+        self._db.execute(
+            f"INSERT INTO {lane.table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(bundle)
+        )
+        lane.bytes += len(bundle.body)
+
+    def _keep_account(self, lane: "Lane") -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO ledger (lane, produced, evicted, refused) VALUES (?, ?, ?, ?)",
+            (lane.name, lane.produced, lane.evicted, lane.refused),
+        )
+
+    def _count(self, lane: "Lane") -> None:
+        """What the file says of the lane: rows it holds, and the account of those that left."""
+        query = "SELECT produced, evicted, refused FROM ledger WHERE lane = ?"
+        kept = self._db.execute(query, (lane.name,)).fetchone() or (0, 0, 0)
+        lane.newest = self._number(f"SELECT MAX(id) FROM {lane.table}")
+        total = self._number(f"SELECT total FROM {lane.table} ORDER BY id DESC LIMIT 1")
+        held = self._number(f"SELECT SUM(covered) FROM {lane.table}")
+        lane.bytes = self._number(f"SELECT SUM(LENGTH(body)) FROM {lane.table}")
+        lane.evicted, lane.refused = kept[1:]
+        lane.produced = max(kept[0], total)
+        lane.delivered = max(0, lane.produced - lane.evicted - lane.refused - held)
+        lane.produced = lane.delivered + lane.evicted + lane.refused + held
+
+    def _number(self, query: str) -> int:
+        found = self._db.execute(query).fetchone()
+        return int(found[0] or 0) if found else 0

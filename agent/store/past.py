@@ -1,0 +1,61 @@
+"""The page's past: bodies by machine, compressed a minute at a time. Not part of the outbox.
+
+What has not been written yet is in memory; a power cut may cost the page that much, never a row.
+"""
+
+import json
+import zlib
+
+from agent.limits import PAST_BUNDLE_ROWS, PAST_BUNDLE_S, PAST_BUNDLES
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+TABLES = (
+    "CREATE TABLE past (place INTEGER PRIMARY KEY, boot INTEGER, from_ns INTEGER, crc INTEGER,"
+    " body BLOB)",
+)
+
+
+class Past:
+    """`add` within the caller's transaction; `recent` reads newest first, gives oldest first."""
+
+    def __init__(self, db: "Any", boot: int) -> None:
+        self._db = db
+        self._boot = boot
+        self._held: "list[tuple[str, int, str]]" = []
+
+    def add(self, history: "list[tuple[str, int, str]]") -> None:
+        """Keeps (machine, mono_ns, body); writes once a minute's worth is there."""
+        self._held += history
+        if not self._held:
+            return
+        span_s = (self._held[-1][1] - self._held[0][1]) / 1e9
+        if span_s >= PAST_BUNDLE_S or len(self._held) >= PAST_BUNDLE_ROWS:
+            self.write()
+
+    def write(self) -> None:
+        """Within a transaction: what is held becomes one bundle, the oldest beyond the bound go."""
+        if not self._held:
+            return
+        body = zlib.compress(json.dumps(self._held, separators=(",", ":")).encode())
+        self._db.execute(
+            "INSERT INTO past (boot, from_ns, crc, body) VALUES (?, ?, ?, ?)",
+            (self._boot, self._held[0][1], zlib.crc32(body), body),
+        )
+        self._db.execute(
+            "DELETE FROM past WHERE place <= (SELECT MAX(place) FROM past) - ?", (PAST_BUNDLES,)
+        )
+        self._held = []
+
+    def recent(self, machine: str, limit_rows: int) -> "list[str]":
+        """Bodies of the machine's newest history, oldest first; damaged bundles are passed over."""
+        found = [body for name, _, body in reversed(self._held) if name == machine]
+        for crc, blob in self._db.execute("SELECT crc, body FROM past ORDER BY place DESC"):
+            if len(found) >= limit_rows:
+                break
+            if zlib.crc32(blob) == crc:
+                rows = json.loads(zlib.decompress(blob))
+                found += [body for name, _, body in reversed(rows) if name == machine]
+        return found[:limit_rows][::-1]
