@@ -64,7 +64,7 @@ def test_a_minute_without_broker_and_a_kill_lose_no_committed_row(
     broker.stop()
     began = time.monotonic()
     agent.wait_for(lambda state: not state["uplink"]["connected"], 40)
-    time.sleep(max(0.0, began + OUTAGE_S / 2 - time.monotonic()))
+    time.sleep(max(0.0, began + OUTAGE_S * 0.75 - time.monotonic()))
     agent.kill()
     committed = last_seqs(agent.state_dir, 1)
     assert committed["history"] > 20
