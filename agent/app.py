@@ -13,17 +13,21 @@ from agent.adapters.gpio_linux import I2cRecovery
 from agent.adapters.sensor import BusThread
 from agent.adapters.store_sqlite import SqliteStore
 from agent.adapters.upstream_aiomqtt import AiomqttUpstream
-from agent.analysis.anomaly import StatisticsModel, from_json, to_json
+from agent.analysis.anomaly import StatisticsModel
 from agent.analysis.features import FEATURE_VERSION
+from agent.analysis.known import from_json, to_json
 from agent.analysis.severity import of_site, read_tables, table_for
 from agent.boards import recovery_facts
 from agent.chips import BUS_KINDS, known_chips
+from agent.core.alarm_state import from_json as alarms_from_json
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
+from agent.core.operating_state import unseen_machine, with_usage
 from agent.drain import Drainer
 from agent.limits import (
     BLOCKS_QUEUED,
     RECORDS_QUEUED,
+    SETTLE_WINDOWS,
 )
 from agent.page.app import PageServer
 from agent.ports import ModelFault
@@ -33,9 +37,10 @@ from agent.stages.analyse import Analyser
 from agent.stages.control import Control
 from agent.stages.deliver import Deliverer
 from agent.stages.health import Health
-from agent.stages.machine import MachineWatch, baseline_key
+from agent.stages.machine import MachineWatch, alarms_key, baseline_key, usage_key
 from agent.stages.record import Recorder
 from agent.supervisor import Supervisor
+from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -74,6 +79,7 @@ class Agent:
         self._health = Health(
             self.clock, self.bulletin, self._drops, self._frames, self._recoveries
         )
+        self._aside = Worker("examine")
         self._ports: "dict[str, Any]" = {}
         self._buses: "dict[str, BusThread]" = {}
         self._acquirers: "list[Acquirer]" = []
@@ -119,6 +125,7 @@ class Agent:
             bus.stop()
         if self.page is not None:
             await self.page.stop()
+        self._aside.stop()
         if not self.store.is_open:
             return {}
         await self._recorder.finish()
@@ -189,8 +196,13 @@ class Agent:
 
     async def _watch(self, machine: "Any", model: "Any") -> None:
         table = severity_table(machine)
-        baseline = await self._baseline(machine, table, model)
-        watch = MachineWatch(machine, table, model, baseline)
+        known = await self._known(machine, table, model)
+        book = await self._held(alarms_key(machine), machine, self._alarms)
+        blank = unseen_machine(SETTLE_WINDOWS, machine.stopped_below_mm_s)
+        operating = await self._held(
+            usage_key(machine), machine, lambda text: with_usage(blank, text)
+        )
+        watch = MachineWatch(machine, table, model, known, book, operating)
         blocks = Mailbox(BLOCKS_QUEUED)
         names = [n for n in (machine.vibration, machine.temperature) if n is not None]
         facts = {name: self.sensors[name][1] for name in names}
@@ -203,6 +215,7 @@ class Agent:
             self.bulletin,
             self.clock,
             self.store.put_setting,
+            self._aside.call,
         )
         self._queues[f"blocks of {machine.name}"] = blocks
         self._analysers.append(analyser)
@@ -219,35 +232,43 @@ class Agent:
             self._acquirers.append(acquirer)
             self._supervisor.add(f"acquire {name}", acquirer.run)
 
-    async def _baseline(self, machine: "Any", table: "Any", model: "Any") -> "Any":
+    async def _known(self, machine: "Any", table: "Any", model: "Any") -> "Any":
+        """What was learned of a machine; a simulated one may learn ahead."""
         key = baseline_key(machine, model)
-        text = await self.store.get_setting(key)
+        known = await self._held(key, machine, from_json)
         simulated = self.sensors[machine.vibration][1].simulated
-        if text is None and simulated and self._settings.simulation.learn_ahead_s:
-            text = self._learn_ahead(machine, table, model)
-            await self.store.put_setting(key, text)
+        ahead = simulated and self._settings.simulation.learn_ahead_s
+        if known is None and ahead and await self.store.get_setting(key) is None:
+            known = [self._learn_ahead(machine, table, model)]
+            await self.store.put_setting(key, to_json(known))
+        return known
+
+    async def _held(self, key: str, machine: "Any", read: "Any") -> "Any":
+        """A kept setting, as `read` makes it of its text; None without one or when damaged."""
+        text = await self.store.get_setting(key)
         if text is None:
             return None
         try:
-            return from_json(text)
+            return read(text)
         except ValueError as error:
             mode = f"baseline {machine.name}"
             self.bulletin.degrade(mode, f"{machine.name}: {error}; learning again")
             return None
 
-    def _learn_ahead(self, machine: "Any", table: "Any", model: "Any") -> str:
+    def _alarms(self, text: str) -> "Any":
+        return alarms_from_json(text, self.clock.monotonic_ns())
+
+    def _learn_ahead(self, machine: "Any", table: "Any", model: "Any") -> "Any":
         """A simulated machine is known already: its healthy past, faster than real time."""
         from agent.learn import learn_healthy
 
         facts = self.sensors[machine.vibration][1]
-        return to_json(
-            learn_healthy(
-                known_chips()[facts.chip],
-                self._plant.healthy(facts.chip),
-                facts.rate_hz,
-                self._settings.simulation,
-                (table, machine.rpm, model),
-            )
+        return learn_healthy(
+            known_chips()[facts.chip],
+            self._plant.healthy(facts.chip),
+            facts.rate_hz,
+            self._settings.simulation,
+            (table, machine, model),
         )
 
     def _deliverer(self) -> "Deliverer":

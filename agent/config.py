@@ -20,7 +20,7 @@ from agent.checked import (
 )
 from agent.chips import BUS_KINDS, known_chips
 from agent.config_relations import relations
-from agent.limits import STOPPED_BELOW_MM_S
+from agent.limits import LEARN_MIN, STOPPED_BELOW_MM_S
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ Machine = namedtuple(
         "limits_mm_s",
         "limits_um",
         "mounting",
+        "learn_minutes",
     ),
 )
 Simulation = namedtuple(
@@ -225,6 +226,7 @@ def _machine(part: "Part") -> "Machine":
         part.take("limits_mm_s", RISING, _is_rising, None),
         part.take("limits_um", RISING, _is_rising, None),
         part.take("mounting", "a whole number, 1 or more", whole(1, 10**6), 1),
+        part.take("learn_minutes", "minutes, 1 to 10080", number(1.0 - 1e-9, 10080.0), LEARN_MIN),
     )
     part.done()
     return machine

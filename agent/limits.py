@@ -34,6 +34,21 @@ BLOCKS_QUEUED = 50  # 5 s of an analysis that does not keep up, then the oldest 
 # Analysis
 WINDOW_OVERLAP = 2  # each frame stands in two windows: a Hann window hides the edges
 BASELINE_WINDOWS = 200  # fewer do not support a spread of 24 features
+LEARN_MIN = 60.0  # of running that they are spread over: load, warm-up and neighbours come and go
+EVIDENCE_KEPT = 20  # examinations of the healthy machine, for what is typical of it
+EXAMINE_S = 4.0  # a stretch: lines 0.25 Hz apart, ten turns of a 150 r/min shaft
+SPEED_TRUSTED = 0.8  # confidence from which a measured speed tells running states apart
+SPEED_BAND = 0.03  # speeds this near are one state: an induction motor slips less with its load
+SPEED_AGREE = 2  # stretches in a row that show a new speed, before it is one
+SPEED_STATES_MAX = 8  # more is a drive that is everywhere: the rest is never compared
+REMOUNT_WINDOWS = 12  # about two seconds in a row: a hand on the sensor is no new mounting
+FINDING_N = 3  # of the last FINDING_M examinations; one stretch is no finding
+FINDING_M = 5
+FINDING_LIKELY = 0.5  # a finding of less confidence is shown, and is no warning by itself
+ALARM_ON_S = 12.0  # longer than it takes to notice another speed (three stretches)
+ALARM_OFF_S = 5.0
+DEADBAND = 0.9  # of a limit: what is above falls back only below this
+USAGE_KEPT_S = 600.0  # run hours that a power cut may cost
 ALARM_N = 5  # of the last ALARM_M windows; one bad window is not a fault
 ALARM_M = 8
 ALARM_RATIO = 20.0  # score over threshold: features 4.5 times further off than any healthy window
@@ -42,6 +57,9 @@ GLITCH_WINDOWS_MAX = 2  # windows of the last GLITCH_WINDOWS_OF with broken bits
 GLITCH_WINDOWS_OF = 8
 SETTLE_WINDOWS = 3  # a machine counts as running after about a second of motion
 STOPPED_BELOW_MM_S = 0.05  # above an ADXL345's own floor in 10-1000 Hz (about 0.02 mm/s measured)
+WARM_AFTER_S = 3600.0  # of running: until then a housing warms up, and fast
+RISE_DEGC = 10.0  # in RISE_MIN, of a machine that has long been warm
+RISE_MIN = 10
 TEMPERATURE_READINGS = 10  # in a row above the limit, a second: a spark of noise is not heat
 TEMPERATURE_LIMIT_DEGC = 90.0  # bearing housing; makers commonly print 80 to 100 degC for grease
 
@@ -99,4 +117,6 @@ assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < SILENT_S  # what is left alone is no
 assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < 4.0  # back within 5 s, a window of judging included
 assert ALARM_N <= ALARM_M
 assert 2 * PING_S + 2 <= 1.5 * KEEPALIVE_S  # the library looks once a second
+assert FINDING_N <= FINDING_M
+assert ALARM_ON_S >= (1 + SPEED_AGREE) * EXAMINE_S, "another speed is noticed before it alarms"
 assert STOP_WITHIN_S < 5.0

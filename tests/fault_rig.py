@@ -27,6 +27,7 @@ from hw.machines.part import PARTS, felt_by
 from hw.machines.pump import AMBIENT_DEGC, Pump
 from hw.sim.bus import SimI2c, SimSpi
 from hw.sim.faults import Faulty
+from tests.doubles import at_once
 from tests.machines import machine_settings
 
 NS = 1_000_000_000
@@ -95,7 +96,7 @@ def baseline_of(place: Place) -> Any:
     machine = machine_settings(name="M")
     chip = known_chips()[place.chip]
     simulation = Simulation(CLOCK_ERROR, 24.0)
-    watch = (severity_table(machine), machine.rpm, StatisticsModel())
+    watch = (severity_table(machine), machine, StatisticsModel())
     return learn_healthy(chip, felt(place.chip, place.rate_hz), place.rate_hz, simulation, watch)
 
 
@@ -137,13 +138,21 @@ class Rig:
             self.temperature = self._fit("t", Spoilt(temperature, self._degc, self.clock))
         machine = machine_settings(name="M")
         machine = machine._replace(vibration="de", temperature="t" if temperature else None)
-        watch = MachineWatch(machine, severity_table(machine), StatisticsModel())
-        watch.baseline = baseline_of(vibration)
+        known = [baseline_of(vibration)]
+        watch = MachineWatch(machine, severity_table(machine), StatisticsModel(), known)
         self.records = Mailbox(100_000)
         self.bulletin = Bulletin()
         blocks = Mailbox(9)
         self.analyser = Analyser(
-            machine, watch, self._facts, blocks, self.records, self.bulletin, self.clock, _keep
+            machine,
+            watch,
+            self._facts,
+            blocks,
+            self.records,
+            self.bulletin,
+            self.clock,
+            _keep,
+            at_once,
         )
         self.loop = asyncio.new_event_loop()
 

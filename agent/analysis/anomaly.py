@@ -65,6 +65,9 @@ FOLDS = 4
 QUANTILE = 0.99  # of the held-out scores of healthy windows
 MARGIN = 1.5  # on the held-out quantile: few windows know their own tail badly
 WINDOWS_MIN = 12  # fewer do not even support four folds of three
+TRIM = 0.05  # of the windows at either end of a feature do not teach: a knock, a door
+TRIMMED_SPREAD = 1.267  # spread of a normal distribution over that of its middle nine tenths
+DRIFT_MAX = 9.0  # mean squared deviation of one half from the other, in spreads: three of each
 TOP = 5  # contributions named in a verdict
 RATE_MATCH = 0.05  # a baseline learned at one rate says nothing at another; clocks are off by 4 %
 
@@ -194,9 +197,24 @@ def from_json(text: str) -> "Baseline":
     return baseline
 
 
+def drifted(vectors: "Floats") -> bool:
+    """Whether a machine became unlike itself while it taught; `vectors` in order of time.
+
+    The later half as the earlier half saw it: a normal that moves away is no normal.
+    """
+    half = len(vectors) // 2
+    mean, spread = _centre(vectors[:half])
+    moved = (_centre(vectors[half:])[0] - mean) / spread
+    return bool(np.square(np.clip(moved, -Z_LIMIT, Z_LIMIT)).mean(axis=1).max() > DRIFT_MAX)
+
+
 def _centre(vectors: "Floats") -> "tuple[Floats, Floats]":
-    """Mean and spread over windows: shape (axes, features) each."""
-    return vectors.mean(axis=0), np.maximum(vectors.std(axis=0, ddof=1), SPREAD_MIN)
+    """Trimmed mean and spread over windows: shape (axes, features) each."""
+    n = len(vectors)
+    cut = int(TRIM * n)
+    middle = np.sort(vectors, axis=0)[cut : n - cut]
+    scale = TRIMMED_SPREAD if cut else 1.0
+    return middle.mean(axis=0), np.maximum(scale * middle.std(axis=0, ddof=1), SPREAD_MIN)
 
 
 def _held_out_threshold(vectors: "Floats", score_one: "ScoreOne") -> "Floats":

@@ -6,6 +6,8 @@ from agent.analysis.anomaly import Baseline, compare
 from agent.analysis.features import band_of, features
 from agent.analysis.severity import judge_severity
 from agent.analysis.spectra import (
+    MIN_PERIODS,
+    Spectrum,
     displacement_rms_um,
     iso_band_hz,
     power_spectrum,
@@ -24,15 +26,23 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
     class Assessment(NamedTuple):
-        """`vectors`: shape (axes, features). `anomaly`: None without a baseline."""
+        """`vectors`: shape (axes, features). `anomaly`: None without a baseline.
+
+        `moves`: False when all that is felt may be the sensor's own noise.
+        """
 
         vectors: Floats
         severity: Severity
         anomaly: Anomaly | None
+        moves: bool
 else:
     from collections import namedtuple
 
-    Assessment = namedtuple("Assessment", ("vectors", "severity", "anomaly"))
+    Assessment = namedtuple("Assessment", ("vectors", "severity", "anomaly", "moves"))
+
+STILL_MM_S = 0.3  # above it no part's noise reaches: what is felt is the machine
+STANDS_OUT = 2.0  # times the velocity of even noise; five bins of noise alone vary by a third
+MEDIAN_OF_MEAN = float(np.log(2.0))  # of the power in a bin of noise, which is exponential
 
 
 def assess(
@@ -44,24 +54,44 @@ def assess(
     score_one: "ScoreOne | None",
 ) -> "Assessment":
     """Acceleration in g, shape (n, axes), n a power of two for speed. The worst axis counts."""
-    vectors = np.stack([features(axis, rate_hz) for axis in values.T])
-    velocity, displacement = worst_levels(values, rate_hz, rpm)
+    spectra = [power_spectrum(axis, rate_hz) for axis in values.T]
+    vectors = np.stack([features(x, rate_hz, one) for x, one in zip(values.T, spectra)])
+    velocity, displacement = worst_levels(spectra, rpm)
     anomaly = None
     if baseline is not None and score_one is not None:
         anomaly = compare(vectors, baseline, score_one)
-    return Assessment(vectors, judge_severity(velocity, table, displacement), anomaly)
+    moves = velocity > STILL_MM_S or stands_out(spectra, rpm)
+    return Assessment(vectors, judge_severity(velocity, table, displacement), anomaly, moves)
 
 
-def worst_levels(values: "Floats", rate_hz: float, rpm: "float | None") -> "tuple[float, float]":
+def worst_levels(spectra: "list[Spectrum]", rpm: "float | None") -> "tuple[float, float]":
     """The largest velocity (mm/s) and displacement (um) RMS of the axes, over the ISO band.
 
     Its lower edge rises to what the window resolves.
     """
-    low_hz, high_hz = iso_band_hz(rpm)
-    band_hz = (max(low_hz, 3.0 * rate_hz / len(values)), high_hz)
-    spectra = [power_spectrum(axis, rate_hz) for axis in values.T]
+    band_hz = _resolved_band_hz(spectra[0], rpm)
     velocity = max(velocity_rms_mm_s(one, band_hz) for one in spectra)
     return velocity, max(displacement_rms_um(one, band_hz) for one in spectra)
+
+
+def stands_out(spectra: "list[Spectrum]", rpm: "float | None") -> bool:
+    """Whether some axis moves more than even noise would of the density that most bins have.
+
+    A still machine shows a sensor's own noise, which is even, and coarse parts make a velocity of
+    it that a fine one only sees of a machine.
+    """
+    band_hz = _resolved_band_hz(spectra[0], rpm)
+    for one in spectra:
+        noise = float(np.median(one.power_g2)) / MEDIAN_OF_MEAN
+        even = Spectrum(one.hz, np.full_like(one.power_g2, noise), one.rate_hz)
+        if velocity_rms_mm_s(one, band_hz) > STANDS_OUT * velocity_rms_mm_s(even, band_hz):
+            return True
+    return False
+
+
+def _resolved_band_hz(spectrum: "Spectrum", rpm: "float | None") -> "tuple[float, float]":
+    low_hz, high_hz = iso_band_hz(rpm)
+    return max(low_hz, MIN_PERIODS * float(spectrum.hz[1])), high_hz
 
 
 def anomaly_reason(anomaly: "Anomaly", rate_hz: float) -> "dict[str, Any]":

@@ -20,6 +20,8 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from agent.analysis.spectra import Spectrum
+
     Floats = NDArray[np.float64]
 
 FEATURE_VERSION = 1
@@ -66,12 +68,16 @@ def shortest_window(rate_hz: float, lowest_hz: float = LOWEST_HZ) -> int:
     return int(2 ** np.ceil(np.log2(needed)))
 
 
-def features(acceleration_g: "Floats", rate_hz: float) -> "Floats":
+def features(
+    acceleration_g: "Floats", rate_hz: float, spectrum: "Spectrum | None" = None
+) -> "Floats":
     """Features of one gapless window, shape (n,) in g, in the order of FEATURE_NAMES; shape (24,).
 
+    `spectrum`: of the same window, where it is known already.
     ValueError when the window holds less than three periods of 10 Hz or a value that is not finite.
     """
-    spectrum = power_spectrum(acceleration_g, rate_hz)
+    if spectrum is None:
+        spectrum = power_spectrum(acceleration_g, rate_hz)
     swing = acceleration_g - acceleration_g.mean()
     rms = float(np.sqrt((swing**2).mean()))
     peak = float(np.abs(swing).max())

@@ -71,7 +71,12 @@ def _card(card: "dict[str, Any]", language: str, now_ns: int) -> str:
     if stale_s > STALE_S:
         words = escape(text("stale", language, seconds=f"{stale_s:.0f}"))
         stale = f'<p class="stale">{words}</p>'
-    rows = [_velocity(card, language), _temperature(card, language), _anomaly(card, language)]
+    rows = [
+        _velocity(card, language),
+        _temperature(card, language),
+        _anomaly(card, language),
+        _usage(card, language),
+    ]
     return (
         f'<article class="card {escape(state)}" data-machine="{escape(card["name"])}"'
         f' data-state="{escape(state)}"><div class="head">'
@@ -80,7 +85,8 @@ def _card(card: "dict[str, Any]", language: str, now_ns: int) -> str:
         f'</div><strong class="word">{escape(text("state." + state, language))}</strong></div>'
         f'<p class="reason">{escape(sentence(card["reason"], language))}</p>{stale}'
         f"{judgement_part(card, language)}"
-        f"<dl>{''.join(rows)}</dl>{_sensors(card['sensors'], language)}</article>"
+        f"<dl>{''.join(rows)}</dl>{_alarms(card['alarms'], language)}"
+        f"{_sensors(card['sensors'], language)}</article>"
     )
 
 
@@ -119,6 +125,23 @@ def _anomaly(card: "dict[str, Any]", language: str) -> str:
         return _row("label.anomaly", text("label.none", language), "", language)
     limit = text("label.limit", language, threshold=f"{found['threshold']:.3g}")
     return _row("label.anomaly", f"{found['score']:.3g}", f"{limit} · {found['model']}", language)
+
+
+def _usage(card: "dict[str, Any]", language: str) -> str:
+    starts = text("label.starts", language, starts=card["starts"])
+    return _row("label.usage", f"{card['run_hours']:.1f} h", starts, language)
+
+
+def _alarms(alarms: "list[dict[str, Any]]", language: str) -> str:
+    """Every alarm that is not normal, and what people made of it; nothing when there is none."""
+    if not alarms:
+        return ""
+    rows = "".join(
+        f'<li class="{escape(one["level"])}"><b>{escape(text("cause." + one["name"], language))}'
+        f"</b> {escape(text('alarm.' + one['state'], language))}</li>"
+        for one in alarms
+    )
+    return f'<h3>{escape(text("label.alarms", language))}</h3><ul class="alarms">{rows}</ul>'
 
 
 def _row(key: str, value: str, note: str, language: str) -> str:

@@ -2,23 +2,33 @@
 
 import asyncio
 
-from agent.analysis.anomaly import to_json
 from agent.analysis.decode import decode
+from agent.analysis.evidence import Heat, machine_facts
+from agent.analysis.examine import examine
 from agent.analysis.features import shortest_window
 from agent.analysis.fitted import Fitted
+from agent.analysis.known import to_json
 from agent.analysis.spectra import iso_band_hz
 from agent.analysis.trust import SOUND, frames_trust, window_trust
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN
+from agent.core.alarm_state import to_json as alarms_to_json
 from agent.core.block import CHECK, GOOD, OUT_OF_SPEC, judgeable
 from agent.core.channel import SIMULATED, Channel
-from agent.core.operating_state import RUNNING, STOPPED
+from agent.core.operating_state import RUNNING, STOPPED, usage_to_json
 from agent.core.thermocouple import Thermocouple
 from agent.core.window import WindowCutter
-from agent.limits import GLITCH_WINDOWS_MAX, GLITCH_WINDOWS_OF, RATE_TRUSTED, WINDOW_OVERLAP
+from agent.limits import (
+    EXAMINE_S,
+    GLITCH_WINDOWS_MAX,
+    GLITCH_WINDOWS_OF,
+    RATE_TRUSTED,
+    USAGE_KEPT_S,
+    WINDOW_OVERLAP,
+)
 from agent.ports import StoreFault
-from agent.stages.machine import Temperature, baseline_key
+from agent.stages.machine import Temperature, alarms_key, baseline_key, usage_key
 from agent.stages.record import Record
-from agent.stages.tell import card, row_body
+from agent.stages.tell import alarm_body, card, row_body
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -34,7 +44,10 @@ if TYPE_CHECKING:
 
 
 class Analyser:
-    """`sensors`: {name: SensorFacts} of this machine's sensors, all feeding `blocks`."""
+    """`sensors`: {name: SensorFacts} of this machine's sensors, all feeding `blocks`.
+
+    `keep(key, text)`: into the store. `aside(function, *arguments)`: on another thread.
+    """
 
     def __init__(
         self,
@@ -46,6 +59,7 @@ class Analyser:
         bulletin: "Bulletin",
         clock: "Clock",
         keep: "Callable[[str, str], Awaitable[None]]",
+        aside: "Callable[..., Awaitable[Any]]",
     ) -> None:
         self._machine = machine
         self._watch = watch
@@ -55,15 +69,21 @@ class Analyser:
         self._bulletin = bulletin
         self._clock = clock
         self._keep = keep
+        self._aside = aside
         vibration = sensors[machine.vibration]
         frames = shortest_window(vibration.rate_hz, iso_band_hz(machine.rpm)[0])
         self._cutter = WindowCutter(frames, frames // WINDOW_OVERLAP, vibration.layout.frame_bytes)
+        stretch = int(EXAMINE_S * vibration.rate_hz)
+        self._stretches = WindowCutter(stretch, stretch, vibration.layout.frame_bytes)
+        self._facts = machine_facts(machine)
         self._channels = {name: Channel(GLITCH_WINDOWS_MAX, GLITCH_WINDOWS_OF) for name in sensors}
         self.fitted = Fitted()
         self._thermocouple = Thermocouple()
         self._operating = UNKNOWN
-        self._kept = watch.baseline
+        self._kept_version = watch.states.version
         self._key = baseline_key(machine, watch.model)
+        self._usage_ns = 0
+        self._usage_state = watch.operating.name
         self._mode = f"baseline {machine.name}"
         self.verdicts: "dict[str, int]" = {}
         self._judged = NORMAL
@@ -97,7 +117,7 @@ class Analyser:
         elif not judgeable(block):
             self._say(block.sensor, self._channels[block.sensor].after_break(trust))
         status, reason = self._channels[block.sensor].trust
-        self._watch.feel(Temperature(degc, status, reason))
+        self._watch.feel(Temperature(degc, status, reason), block.t0_ns)
 
     async def _listen(self, block: "Block") -> None:
         trust = (block.status, block.reason)
@@ -112,6 +132,10 @@ class Analyser:
             self.windows += 1
             self._tell(self._judge(window))
             await self._keep_baseline()
+            await self._keep_usage(window.end_ns)
+        for stretch in self._stretches.take(block):
+            await self._examine(stretch)
+        await self._keep_alarms(block.t0_ns)
 
     def _say(self, name: str, channel: "Channel") -> None:
         self._channels[name] = channel
@@ -163,18 +187,58 @@ class Analyser:
             self.alarms += verdict.state == ALARM and self._judged != ALARM
             self._judged = verdict.state
 
+    async def _examine(self, stretch: "Window") -> None:
+        """A stretch is looked at on a thread of its own: a tenth of a second must not hold us."""
+        facts = self._sensors[stretch.sensor]
+        trust, values = window_trust(stretch.raw, facts.layout, facts.range_g)
+        if trust != SOUND or stretch.rate_error > RATE_TRUSTED:
+            return
+        if self._watch.operating.name == STOPPED:
+            return
+        heat = Heat(self._thermocouple.degc, self._watch.heat.rate_degc_min())
+        found = await self._aside(
+            examine, values, stretch.rate_hz, self._facts, None, self._watch.evidence, heat
+        )
+        self._watch.stretched(values, stretch.rate_hz, found)
+
     async def _keep_baseline(self) -> None:
         """What was learned survives a restart."""
-        if self._watch.baseline is not None and self._watch.baseline is not self._kept:
-            baseline = self._watch.baseline
-            try:
-                await self._keep(self._key, to_json(baseline))
-            except StoreFault as fault:
-                self._bulletin.degrade(self._mode, f"{self._machine.name}: not kept yet ({fault})")
-                return
-            self._kept = baseline
-            self.fitted = Fitted()  # learned anew: as it is fitted now
-            self._bulletin.recover(self._mode)
-        elif self._watch.baseline is None and self._watch.rejected:
+        version = self._watch.states.version
+        if version != self._kept_version:
+            if await self._kept(self._key, to_json(self._watch.states.known())):
+                self._kept_version = version
+                self.fitted = Fitted()  # learned anew: as it is fitted now
+                self._bulletin.recover(self._mode)
+        elif self._watch.rejected and self._watch.baseline is None:
             words = f"{self._machine.name}: {self._watch.rejected}; learning again"
             self._bulletin.degrade(self._mode, words)
+
+    async def _keep_usage(self, mono_ns: int) -> None:
+        """Run hours and starts: now and then, and when the machine comes to rest."""
+        operating = self._watch.operating
+        came_to_rest = operating.name == STOPPED and self._usage_state != STOPPED
+        self._usage_state = operating.name
+        if came_to_rest or mono_ns - self._usage_ns > USAGE_KEPT_S * 1e9:
+            self._usage_ns = mono_ns
+            await self._kept(usage_key(self._machine), usage_to_json(operating))
+
+    async def _keep_alarms(self, mono_ns: int) -> None:
+        """Each change of an alarm is a row, and all of them survive a restart."""
+        book = self._watch.book
+        if not book.changes:
+            return
+        utc_ns, synced = self._clock.utc_ns(), self._clock.synced()
+        for change in book.changes:
+            body = alarm_body(self._machine.name, change, utc_ns, synced)
+            self._records.put(Record("alarm_change", body, None, True))
+        book.changes.clear()
+        await self._kept(alarms_key(self._machine), alarms_to_json(book, mono_ns))
+
+    async def _kept(self, key: str, text: str) -> bool:
+        """Whether the store took it; if not, that is said and tried again when it changes."""
+        try:
+            await self._keep(key, text)
+        except StoreFault as fault:
+            self._bulletin.degrade(self._mode, f"{self._machine.name}: not kept yet ({fault})")
+            return False
+        return True

@@ -1,36 +1,60 @@
 """One machine under watch: windows to verdicts. No await and no clock: judge and agent share it.
 
 Bad data is never an anomaly and never normal: a window that cannot be trusted gives `unknown` with
-the reason, and feeds neither baseline nor model. Stopped never alarms and never teaches.
+the reason, and feeds neither baseline nor model. Stopped never alarms and never teaches; another
+speed than those learned is learned, not an alarm; a sensor that was moved makes the baseline
+invalid, not the machine sick.
 """
 
 from collections import namedtuple
 
 from agent.analysis import anomaly
-from agent.analysis.assess import anomaly_reason, assess, stack
-from agent.core.alarm import ALARM, NORMAL, UNKNOWN, WARNING, new_alarm
-from agent.core.block import GOOD
-from agent.core.operating_state import RUNNING, unseen_machine
+from agent.analysis.assess import assess
+from agent.analysis.known import KnownState
+from agent.analysis.signature import changing, signature
+from agent.core.alarm import ALARM, NORMAL, UNKNOWN, WARNING
+from agent.core.alarm_state import AlarmBook
+from agent.core.block import GOOD, NO_REASON
+from agent.core.heat import HeatTrend
+from agent.core.operating_state import RUNNING, STOPPED, unseen_machine
 from agent.limits import (
-    ALARM_M,
-    ALARM_N,
-    ALARM_RATIO,
     BASELINE_WINDOWS,
     DISTRUST_HOLD_S,
+    FINDING_LIKELY,
+    RISE_MIN,
     SETTLE_WINDOWS,
     TEMPERATURE_LIMIT_DEGC,
-    TEMPERATURE_READINGS,
-    WINDOW_OVERLAP,
 )
+from agent.stages.causes import (
+    ANOMALY,
+    CHANGE,
+    FINDING,
+    RISE,
+    SEVERITY,
+    TEMPERATURE,
+    Causes,
+    anomaly_level,
+    change_level,
+    heat_level,
+    rise_level,
+    severity_level,
+)
+from agent.stages.insight import Insights
+from agent.stages.mount import MountWatch
+from agent.stages.running import RunningStates
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
 
     from agent.analysis.assess import Assessment
+    from agent.analysis.examine import Examination
+
+    Reason = tuple[str, dict[str, Any]]
 
 # `state`: normal, warning, alarm or unknown. `reason`: (code, {facts}). `assessment`: None when the
 # window was not trusted. `changed`: the state before, when this verdict changed it, else None.
+# `insight`: of the last examination. `alarms`: AlarmState of every alarm that is not normal.
 Verdict = namedtuple(
     "Verdict",
     (
@@ -45,37 +69,77 @@ Verdict = namedtuple(
         "mono_ns",
         "changed",
         "model",
+        "insight",
+        "alarms",
+        "run_hours",
+        "starts",
     ),
 )
 
 Temperature = namedtuple("Temperature", ("degc", "status", "reason"))
-NO_TEMPERATURE = Temperature(None, GOOD, "")
+NO_TEMPERATURE = Temperature(None, GOOD, NO_REASON)
 
 
 class MachineWatch:
-    """`settings`: name, power_kw, support, rpm, stopped_below_mm_s. `model`: agent.ports.Model."""
+    """`settings`: agent.config.Machine. `model`: agent.ports.Model. `known`: its KnownStates.
 
-    def __init__(self, settings: "Any", table: "Any", model: "Any", baseline: "Any" = None) -> None:
+    `book`: its alarms as people see them. `operating`: OperatingState, with run hours and starts.
+    """
+
+    def __init__(
+        self,
+        settings: "Any",
+        table: "Any",
+        model: "Any",
+        known: "list[KnownState] | None" = None,
+        book: "AlarmBook | None" = None,
+        operating: "Any" = None,
+    ) -> None:
         self._settings = settings
         self._table = table
         self.model = model
-        self.baseline = baseline
-        self._alarm = new_alarm(ALARM_N, ALARM_M)
-        self._operating = unseen_machine(SETTLE_WINDOWS, settings.stopped_below_mm_s)
-        self._learned: "list[tuple[Any, float]]" = []
+        self.states = RunningStates(settings.learn_minutes, known)
+        self.book = AlarmBook() if book is None else book
+        self._causes = Causes(self.book)
+        blank = unseen_machine(SETTLE_WINDOWS, settings.stopped_below_mm_s)
+        self.operating = blank if operating is None else operating
+        self._mount = MountWatch()
+        self._insights = Insights()
         self._temperature = NO_TEMPERATURE
-        self._hot = 0
+        self.heat = HeatTrend(TEMPERATURE_LIMIT_DEGC, RISE_MIN)
+        self._warm_since_ns: "int | None" = None
         self._state = UNKNOWN
-        self._cause: "tuple[str, dict[str, Any]] | None" = None
         self.rejected = ""
         self._trusted_ns = -(10**18)
         self.windows = 0
 
-    def feel(self, temperature: "Temperature") -> None:
+    @property
+    def baseline(self) -> "Any":
+        """The calibration of the state the machine is in; None while it is learned."""
+        normal = self.states.current.normal
+        return None if normal is None else normal.baseline
+
+    @property
+    def evidence(self) -> "Any":
+        """Of the healthy machine in its present state, for an examination; None without."""
+        normal = self.states.current.normal
+        return None if normal is None or self._mount.cause else normal.evidence
+
+    def learn_again(self) -> None:
+        """The offer taken: everything known is forgotten, the machine is learned as it is now."""
+        self.states.forget()
+        self._mount = MountWatch()
+        self._causes.undecided()
+
+    def feel(self, temperature: "Temperature", mono_ns: int = 0) -> None:
         """The latest reading of the machine's thermocouple."""
         self._temperature = temperature
-        degc = temperature.degc
-        self._hot = self._hot + 1 if degc is not None and degc > TEMPERATURE_LIMIT_DEGC else 0
+        self.heat = self.heat.after(temperature.degc, mono_ns)
+        level, cause = heat_level(self.heat, temperature.degc, self._causes.level(TEMPERATURE))
+        self._causes.take(TEMPERATURE, level, cause, mono_ns)
+        warm_ns = 0 if self._warm_since_ns is None else mono_ns - self._warm_since_ns
+        level, cause = rise_level(self.heat, warm_ns / 1e9, self._causes.level(RISE))
+        self._causes.take(RISE, level, cause, mono_ns)
 
     def distrust(self, sensor: str, status: str, reason: "Any", mono_ns: int) -> "Verdict":
         """The verdict when the sensor gave nothing that may be judged.
@@ -86,103 +150,154 @@ class MachineWatch:
         facts = {"name": sensor, "status": status, "reason": reason}
         held = self._state
         verdict = self._verdict(UNKNOWN, ("sensor", facts), None, 0.0, mono_ns)
-        if verdict.state != UNKNOWN or not self.holds(mono_ns):
+        if not self.holds(mono_ns):
+            self._mount.interrupted()
+            return verdict
+        if verdict.state != UNKNOWN:
             return verdict
         self._state = held
-        return Verdict(*verdict[:-2], None, verdict.model)
+        return verdict._replace(changed=None)
 
     def holds(self, mono_ns: int) -> bool:
         """Whether the last trusted verdict is young enough to stand through a gap."""
         return mono_ns - self._trusted_ns < DISTRUST_HOLD_S * 1e9
 
+    def stretched(self, values: "Any", rate_hz: float, found: "Examination") -> None:
+        """A gapless stretch of trusted values of some seconds, and what its examination found."""
+        if self.operating.name == STOPPED:
+            return
+        half = len(values) // 2
+        pattern = signature(values, rate_hz)
+        parts = [signature(part, rate_hz) for part in (values[:half], values[half:])]
+        steady = not changing(*parts)
+        self.operating = self.operating.stretched(steady)
+        if self.operating.name != RUNNING or not steady:
+            return
+        if self.states.stretch(pattern, found.speed):
+            self._causes.undecided()
+            self._insights.over()
+        if self.states.sure:
+            self._insights.take(found)
+            self.states.current.learner.examined(found.evidence)
+
     def take(self, values: "Any", rate_hz: float, mono_ns: int) -> "Verdict":
         """The verdict of one trusted window; `values` in g, shape (n, axes)."""
         self.windows += 1
         self._trusted_ns = mono_ns
-        self._check_baseline(rate_hz, values.shape[1])
+        self.book.tick(mono_ns)
+        self._check_baselines(rate_hz, values.shape[1])
         assessment = assess(
-            values,
-            rate_hz,
-            self._table,
-            self._settings.rpm,
-            self.baseline,
-            self.model.score,
+            values, rate_hz, self._table, self._settings.rpm, self.baseline, self.model.score
         )
-        self._operating = self._operating.after(assessment.severity.velocity_rms_mm_s)
-        if self._operating.name != RUNNING:
-            return self._verdict(UNKNOWN, (self._operating.name, {}), assessment, rate_hz, mono_ns)
-        if self.baseline is None:
-            return self._learn(assessment, rate_hz, mono_ns)
-        level, cause = self._level(assessment, rate_hz)
-        self._alarm = self._alarm.after(level)
-        if level != NORMAL:
-            self._cause = cause
-        state = self._alarm.level
-        reason = cause if state == NORMAL else (self._cause or cause)
-        if state == NORMAL:
-            reason = ("like_baseline", {})
-        return self._verdict(state, reason, assessment, rate_hz, mono_ns)
+        self._operate(assessment, mono_ns)
+        running = self.operating.name == RUNNING
+        normal = self.states.current.normal
+        if normal is not None:
+            self._mount.take(values, assessment.vectors, normal, running and self.states.sure)
+        if not running:
+            return self._verdict(UNKNOWN, (self.operating.name, {}), assessment, rate_hz, mono_ns)
+        self._severity(assessment, mono_ns)
+        if self._mount.cause:
+            reason = self._unseated(mono_ns)
+        elif not self.states.sure:
+            reason = ("other_speed", {})
+        elif normal is None:
+            reason = self._learn(values, assessment, rate_hz, mono_ns)
+        else:
+            return self._compared(assessment, rate_hz, mono_ns)
+        return self._judged(UNKNOWN, reason, assessment, rate_hz, mono_ns)
 
-    def _check_baseline(self, rate_hz: float, axes: int) -> None:
-        if self.baseline is None:
-            return
+    def _operate(self, assessment: "Assessment", mono_ns: int) -> None:
+        velocity = assessment.severity.velocity_rms_mm_s
+        moves = velocity if assessment.moves else 0.0
+        self.operating = self.operating.after(moves, mono_ns)
+        if self.operating.name == STOPPED:
+            self._warm_since_ns = None
+            self._insights.over()
+        elif self._warm_since_ns is None:
+            self._warm_since_ns = mono_ns
+
+    def _check_baselines(self, rate_hz: float, axes: int) -> None:
+        for state in self.states.states:
+            if state.normal is None:
+                continue
+            why = anomaly.mismatch(state.normal.baseline, rate_hz, axes, model_name(self.model))
+            if why:
+                self.rejected, state.normal = why, None
+
+    def _severity(self, assessment: "Assessment", mono_ns: int) -> None:
+        """Zones need no baseline: they count while learning, and at every speed."""
+        level, cause = severity_level(assessment.severity, self._causes.level(SEVERITY))
+        self._causes.take(SEVERITY, level, cause, mono_ns)
+
+    def _unseated(self, mono_ns: int) -> "Reason":
+        """The sensor was moved: what compares with the baseline says nothing any more."""
+        self._causes.clear((ANOMALY, CHANGE, FINDING), mono_ns)
+        degrees = round(self._mount.degrees)
+        return (f"baseline_invalid_{self._mount.cause}", {"degrees": degrees})
+
+    def _learn(
+        self, values: "Any", assessment: "Assessment", rate_hz: float, mono_ns: int
+    ) -> "Reason":
+        """Teaches the present state; severity alone may warn meanwhile, but never says normal."""
+        state = self.states.current
+        state.learner.take(values, assessment, mono_ns)
         name = model_name(self.model)
-        why = anomaly.mismatch(self.baseline, rate_hz, axes, name)
-        if why:
-            self.rejected = why
-            self.baseline = None
+        normal = state.learner.finished(rate_hz, self.model, name, state.pattern, state.speed_hz)
+        if normal is not None:
+            self.states.learned(state, normal)
+        facts = {"done": state.learner.done, "needed": BASELINE_WINDOWS}
+        code = {"": "learning", "drifts": "learning_drifts", "moved": "learning_moved"}
+        return (code[state.learner.refused], facts)
 
-    def _learn(self, assessment: "Assessment", rate_hz: float, mono_ns: int) -> "Verdict":
-        """Teaches the baseline; severity alone may warn meanwhile, but never says normal."""
-        severity = assessment.severity
-        if severity.zone in "AB":
-            self._learned.append((assessment.vectors, severity.velocity_rms_mm_s))
-        done = len(self._learned)
-        if done >= BASELINE_WINDOWS:
-            self.baseline = self._calibrate(rate_hz)
-            self._learned = []
-        level, cause = _severity_level(severity)
-        self._alarm = self._alarm.after(level)
-        if self._alarm.level != NORMAL:
-            return self._verdict(self._alarm.level, cause, assessment, rate_hz, mono_ns)
-        facts = {"done": done, "needed": BASELINE_WINDOWS}
-        return self._verdict(UNKNOWN, ("learning", facts), assessment, rate_hz, mono_ns)
-
-    def _calibrate(self, rate_hz: float) -> "Any":
-        vectors, velocities = zip(*self._learned)
-        return anomaly.calibrate(
-            stack(vectors),
-            stack(velocities),
-            rate_hz,
-            model_name(self.model),
-            self.model.score,
-            len(self._learned) / WINDOW_OVERLAP,
+    def _compared(self, assessment: "Assessment", rate_hz: float, mono_ns: int) -> "Verdict":
+        found, baseline = assessment.anomaly, self.baseline
+        assert found is not None, "a comparison needs a baseline"
+        level, cause = anomaly_level(found, rate_hz, self._causes.level(ANOMALY))
+        self._causes.take(ANOMALY, level, cause, mono_ns)
+        level, cause = change_level(
+            assessment.severity, baseline.velocity_rms_mm_s, self._causes.level(CHANGE)
         )
+        self._causes.take(CHANGE, level, cause, mono_ns)
+        self._find(mono_ns)
+        return self._judged(NORMAL, ("like_baseline", {}), assessment, rate_hz, mono_ns)
 
-    def _level(
-        self, assessment: "Assessment", rate_hz: float
-    ) -> "tuple[str, tuple[str, dict[str, Any]]]":
-        """The worst of anomaly and severity, and why."""
-        found = assessment.anomaly
-        assert found is not None, "a level needs a baseline"
-        facts = anomaly_reason(found, rate_hz)
-        by_anomaly = ALARM if found.ratio > ALARM_RATIO else WARNING if found.ratio > 1 else NORMAL
-        candidates = [(by_anomaly, ("anomaly", facts)), _severity_level(assessment.severity)]
-        order = (NORMAL, WARNING, ALARM)
-        return max(candidates, key=lambda candidate: order.index(candidate[0]))
+    def _find(self, mono_ns: int) -> None:
+        """A likely finding that stands is a warning, even where no single score says so."""
+        likely = [f for f in self._insights.now.findings if f.confidence >= FINDING_LIKELY]
+        if not likely:
+            self._causes.take(FINDING, NORMAL, ("like_baseline", {}), mono_ns)
+            return
+        first = likely[0]
+        facts = {
+            "name": first.name,
+            "confidence": round(first.confidence, 2),
+            "evidence": first.evidence,
+            "check": first.check,
+        }
+        self._causes.take(FINDING, WARNING, ("finding", facts), mono_ns)
+
+    def _judged(
+        self, state: str, reason: "Reason", assessment: "Assessment", rate_hz: float, mono_ns: int
+    ) -> "Verdict":
+        """The worst cause that is up; where none is, what was given."""
+        level, cause = self._causes.worst()
+        if level != NORMAL:
+            state, reason = level, cause
+        return self._verdict(state, reason, assessment, rate_hz, mono_ns)
 
     def _verdict(
         self,
         state: str,
-        reason: "tuple[str, dict[str, Any]]",
+        reason: "Reason",
         assessment: "Assessment | None",
         rate_hz: float,
         mono_ns: int,
     ) -> "Verdict":
-        if self._hot >= TEMPERATURE_READINGS and state != ALARM:
-            # Heat is an alarm whether or not vibration may be judged: learning, stopped, no sensor.
-            facts = {"value": self._temperature.degc, "limit": TEMPERATURE_LIMIT_DEGC}
-            state, reason = ALARM, ("temperature", facts)
+        heat = self._causes.hottest()
+        if heat is not None and rank(heat[0]) > rank(state):
+            # Heat counts whether or not vibration may be judged: learning, stopped, no sensor.
+            state, reason = heat
         changed = self._state if state != self._state else None
         self._state = state
         return Verdict(
@@ -190,13 +305,17 @@ class MachineWatch:
             state,
             reason,
             assessment,
-            self._operating.name if assessment is not None else UNKNOWN,
+            self.operating.name if assessment is not None else UNKNOWN,
             self._temperature.degc,
             rate_hz,
             self.windows,
             mono_ns,
             changed,
             model_name(self.model),
+            self._insights.now,
+            tuple(self.book.shown()),
+            self.operating.run_hours,
+            self.operating.starts,
         )
 
 
@@ -206,18 +325,21 @@ def baseline_key(machine: "Any", model: "Any") -> str:
     return f"baseline/{place}/{model_name(model)}"
 
 
+def alarms_key(machine: "Any") -> str:
+    """Where the states of a machine's alarms are kept."""
+    return f"alarms/{machine.name}"
+
+
+def usage_key(machine: "Any") -> str:
+    """Where a machine's run hours and starts are kept."""
+    return f"usage/{machine.name}"
+
+
 def model_name(model: "Any") -> str:
     """What a baseline is bound to."""
     return f"{model.name} {model.version}"
 
 
-def _severity_level(severity: "Any") -> "tuple[str, tuple[str, dict[str, Any]]]":
-    """Zone D is an alarm, zone C a warning (ISO 20816-1, 6.5: evaluation zones)."""
-    limit = severity.limits_mm_s[2] if severity.zone == "D" else severity.limits_mm_s[1]
-    facts = {
-        "zone": severity.zone,
-        "velocity": round(severity.velocity_rms_mm_s, 2),
-        "limit": limit,
-    }
-    level = {"D": ALARM, "C": WARNING}.get(severity.zone, NORMAL)
-    return level, ("severity", facts)
+def rank(state: str) -> int:
+    """How much a state asks of people: unknown and normal nothing, an alarm the most."""
+    return {WARNING: 1, ALARM: 2}.get(state, 0)

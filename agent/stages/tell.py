@@ -24,6 +24,10 @@ def card(
         "operating_state": verdict.operating_state,
         "rate_hz": verdict.rate_hz,
         "anomaly": _anomaly(verdict),
+        **_insight(verdict),
+        "alarms": [_alarm(alarm) for alarm in verdict.alarms],
+        "run_hours": round(verdict.run_hours, 2),
+        "starts": verdict.starts,
         "sensors": sensors,
         "windows": verdict.windows,
         "mono_ns": verdict.mono_ns,
@@ -43,8 +47,80 @@ def row_body(verdict: "Verdict", utc_ns: int, synced: bool) -> "dict[str, Any]":
         "operating_state": verdict.operating_state,
         "rate_hz": round(verdict.rate_hz, 2),
         "anomaly": _anomaly(verdict),
+        **_insight(verdict),
+        "alarms": [_alarm(alarm) for alarm in verdict.alarms],
+        "run_hours": round(verdict.run_hours, 2),
+        "starts": verdict.starts,
         "utc_ns": utc_ns,
         "clock_synced": synced,
+    }
+
+
+def alarm_body(machine: str, change: "Any", utc_ns: int, synced: bool) -> "dict[str, Any]":
+    """What goes upstream of one change of an alarm (ISA-18.2: time, person, comment)."""
+    return {
+        "machine": machine,
+        "alarm": change.name,
+        "from": change.before,
+        "to": change.after,
+        "event": change.event,
+        "level": change.level,
+        "cause": None if change.cause is None else list(change.cause),
+        "person": change.person,
+        "comment": change.comment,
+        "mono_ns": change.mono_ns,
+        "utc_ns": utc_ns,
+        "clock_synced": synced,
+    }
+
+
+def _alarm(alarm: "Any") -> "dict[str, Any]":
+    return {"name": alarm.name, "state": alarm.state, "level": alarm.level}
+
+
+def _insight(verdict: "Verdict") -> "dict[str, Any]":
+    """Speed, bearing, findings that stand and what is out of sight, as the last stretch showed."""
+    insight = verdict.insight
+    speed, bearing = insight.speed, insight.bearing
+    return {
+        "speed": None
+        if speed is None
+        else {
+            "hz": None if speed.hz is None else round(speed.hz, 3),
+            "confidence": round(speed.confidence, 2),
+            "source": speed.source,
+        },
+        "bearing": None if bearing is None else bearing_body(bearing),
+        "findings": [
+            {
+                "name": finding.name,
+                "confidence": round(finding.confidence, 2),
+                "evidence": finding.evidence,
+                "check": finding.check,
+            }
+            for finding in insight.findings
+        ],
+        "cannot_see": list(insight.cannot_see),
+    }
+
+
+def bearing_body(bearing: "Any") -> "dict[str, Any]":
+    """A bearing's verdict as facts."""
+    body = {
+        name: None if value is None else round(float(value), digits)
+        for name, value, digits in (
+            ("order", bearing.order, 4),
+            ("measured_hz", bearing.measured_hz, 3),
+            ("slip", bearing.slip, 4),
+            ("score", bearing.score, 3),
+        )
+    }
+    return {
+        "verdict": bearing.verdict,
+        **body,
+        "harmonics": bearing.harmonics,
+        "method": bearing.method,
+        "reason": bearing.reason,
     }
 
 

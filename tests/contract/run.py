@@ -10,7 +10,16 @@ MODULES = (
     "tests.contract.test_core",
     "tests.contract.test_drivers",
     "tests.contract.test_self_test",
+    "tests.contract.test_states",
 )
+UNLOADED = ("agent.core", "drivers", "hw.sim", "tests.contract.rig")
+
+
+def _unload(name: str) -> None:
+    """A board runs one of these programs, not all: each has the whole heap."""
+    for held in [one for one in sys.modules if one == name or one.startswith(UNLOADED)]:
+        del sys.modules[held]
+    gc.collect()
 
 
 def run() -> int:
@@ -30,6 +39,7 @@ def run() -> int:
                 print("FAILED", test, repr(error))
                 if hasattr(sys, "print_exception"):
                     sys.print_exception(error)
+        _unload(name)
     print(passed, "passed,", failed, "failed")
     return 1 if failed or not passed else 0
 

@@ -95,6 +95,7 @@ def test_what_is_said_of_a_machine_becomes_facts_for_its_diagnosis() -> None:
         ({"machines__0__limits_um": [0, 2, 3]}, "machines[0].limits_um", "[0, 2", "above 0"),
         ({"machines__0__limits_mm_s": "1,2,3"}, "machines[0].limits_mm_s", "1,2,3", "three"),
         ({"machines__0__pump_category": "III"}, "machines[0].pump_category", "III", "I or II"),
+        ({"machines__0__learn_minutes": 0}, "machines[0].learn_minutes", "0", "1 to 10080"),
         ({"machines__0__mounting": 0}, "machines[0].mounting", "0", "1 or more"),
         ({"machines__0__vibration": "tc"}, "machines[0].vibration", "tc", "choose de nde"),
         ({"machines__0__bearing": "6205-XYZ"}, "machines[0].bearing", "6205-XYZ", "table"),

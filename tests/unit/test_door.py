@@ -17,6 +17,7 @@ from agent.stages.acquire import block_maker
 from agent.stages.analyse import Analyser
 from agent.stages.machine import MachineWatch
 from drivers.iis3dwb import Iis3dwb
+from tests.doubles import at_once
 from tests.machines import machine_settings
 
 RATE_HZ = 1000
@@ -76,7 +77,7 @@ def test_a_window_with_a_gap_or_an_overrun_is_never_transformed(
     layout = Iis3dwb.layout
     facts = {"de": SensorFacts("de", "iis3dwb", layout, RATE_HZ, 16.0, False, False)}
     blocks, records, clock = Mailbox(9), Mailbox(10_000), SteppedClock()
-    analyser = Analyser(machine, watch, facts, blocks, records, Bulletin(), clock, _keep)
+    analyser = Analyser(machine, watch, facts, blocks, records, Bulletin(), clock, _keep, at_once)
     maker = block_maker("de", RATE_HZ, False)
     number = ticks = 0
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from agent.analysis.anomaly import StatisticsModel
 from agent.analysis.features import shortest_window
 from agent.app import severity_table
+from agent.core.alarm_state import UNACK_ACTIVE
 from agent.limits import BASELINE_WINDOWS, DISTRUST_HOLD_S, TEMPERATURE_READINGS
 from agent.stages.machine import MachineWatch, Temperature, baseline_key
 from hw.machines.condition import HEALTHY, Condition
@@ -18,22 +19,24 @@ from tests.machines import machine_settings
 
 RATE_HZ = 3200.0
 FRAMES = shortest_window(RATE_HZ)
+NS = 10**9
 HOP_NS = int(FRAMES / 2 / RATE_HZ * 1e9)
 
 
 class Rig:
-    """A watch and the pump it watches; `windows` go through half overlapping."""
+    """A watch and the pump it watches; windows come `pace` hops apart (a time-lapse)."""
 
-    def __init__(self) -> None:
-        settings = machine_settings()
-        self.watch = MachineWatch(settings, severity_table(settings), StatisticsModel())
-        self.at_ns = 0
+    def __init__(self, known: Any = None, **settings: Any) -> None:
+        machine = machine_settings(**{"learn_minutes": 1, **settings})
+        table = severity_table(machine)
+        self.watch = MachineWatch(machine, table, StatisticsModel(), known)
+        self.at_ns = NS
 
-    def run(self, count: int, condition: Condition = HEALTHY) -> list[Any]:
-        return [self.take(g) for g in self._windows(count, condition)]
+    def run(self, count: int, condition: Condition = HEALTHY, pace: int = 20) -> list[Any]:
+        return [self.take(g, pace) for g in self._windows(count, condition)]
 
-    def take(self, g: NDArray[np.float64]) -> Any:
-        self.at_ns += HOP_NS
+    def take(self, g: NDArray[np.float64], pace: int = 20) -> Any:
+        self.at_ns += pace * HOP_NS
         return self.watch.take(g, RATE_HZ, self.at_ns)
 
     def _windows(self, count: int, condition: Condition) -> list[NDArray[np.float64]]:
@@ -47,12 +50,11 @@ class Rig:
 def learned() -> Any:
     rig = Rig()
     rig.run(BASELINE_WINDOWS + 5)
-    return rig.watch.baseline
+    return rig.watch.states.known()
 
 
-def knowing(baseline: Any) -> Rig:
-    rig = Rig()
-    rig.watch.baseline = baseline
+def knowing(known: Any) -> Rig:
+    rig = Rig(known)
     rig.run(4)
     return rig
 
@@ -67,20 +69,35 @@ def test_a_machine_is_not_called_normal_before_it_is_known() -> None:
     assert verdicts[50].reason[0] == "learning"
 
 
+def test_windows_of_a_few_minutes_are_no_baseline() -> None:
+    rig = Rig(learn_minutes=60)
+    verdicts = rig.run(BASELINE_WINDOWS + 8, pace=2)
+    assert verdicts[-1].reason[0] == "learning" and verdicts[-1].reason[1]["done"] < 6
+
+
 def test_a_worn_bearing_warns_then_alarms_with_its_band(learned: Any) -> None:
     rig = knowing(learned)
     warned = rig.run(10, Condition(0.25, 0.0, 0.0, 0.0, 0.0))
     assert warned[-1].state == "warning"
-    alarmed = rig.run(10, Condition(0.9, 0.0, 0.0, 0.0, 0.0))
+    alarmed = rig.run(16, Condition(0.9, 0.0, 0.0, 0.0, 0.0))
     assert alarmed[-1].state == "alarm"
     code, facts = alarmed[-1].reason
     assert code == "anomaly" and facts["times"] > 2 and facts["score"] > 20 * facts["threshold"]
+    assert [(a.name, a.state) for a in alarmed[-1].alarms] == [("anomaly", UNACK_ACTIVE)]
+
+
+def test_a_fault_of_a_few_seconds_is_no_alarm(learned: Any) -> None:
+    rig = knowing(learned)
+    seconds = rig.run(50, Condition(0.9, 0.0, 0.0, 0.0, 0.0), pace=1)
+    assert {verdict.state for verdict in seconds} == {"normal"}, "8 s are within the on-delay"
+    assert rig.run(50, Condition(0.9, 0.0, 0.0, 0.0, 0.0), pace=1)[-1].state == "alarm"
 
 
 def test_unbalance_alarms_by_severity_too(learned: Any) -> None:
     rig = knowing(learned)
-    last = rig.run(10, Condition(0.0, 1.0, 0.0, 0.0, 0.0))[-1]
+    last = rig.run(16, Condition(0.0, 1.0, 0.0, 0.0, 0.0))[-1]
     assert last.state == "alarm" and last.assessment.severity.zone == "C"
+    assert {alarm.name for alarm in last.alarms} == {"anomaly", "change", "severity"}
 
 
 def test_a_stopped_machine_neither_alarms_nor_teaches() -> None:
@@ -128,8 +145,8 @@ def test_heat_alarms_while_learning_stopped_or_without_vibration() -> None:
 
 
 def test_a_baseline_of_another_rate_is_not_used(learned: Any) -> None:
-    rig = Rig()
-    rig.watch.baseline = learned._replace(rate_hz=1600.0)
+    (known,) = learned
+    rig = Rig([known._replace(baseline=known.baseline._replace(rate_hz=1600.0))])
     assert rig.run(5)[-1].state == "unknown" and rig.watch.baseline is None
 
 

@@ -11,11 +11,12 @@ import pytest
 
 import agent.page
 from agent.adapters.upstream_aiomqtt import CONNACK_CODES
+from agent.core.alarm_state import STATES
 from agent.core.bulletin import Bulletin
 from agent.limits import PAGE_CONNECTIONS, PAGE_EVENT_CLIENTS
 from agent.page.app import PageServer
 from agent.page.render import main_part
-from agent.page.words import link_sentence, sentence
+from agent.page.words import link_sentence, sentence, text
 from tests.doubles import FastClock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,13 @@ def card(**changes: Any) -> dict[str, Any]:
         "rate_hz": 3264.0,
         "anomaly": {"score": 0.9, "threshold": 1.8, "verdict": "normal", "model": "autoencoder 1"},
         "sensors": [{"name": "de", "chip": "adxl345", "status": "good", "reason": ""}],
+        "speed": None,
+        "bearing": None,
+        "findings": [],
+        "cannot_see": [],
+        "alarms": [],
+        "run_hours": 12.5,
+        "starts": 3,
         "windows": 5,
         "mono_ns": 1_000_000_000,
         "utc_ns": 0,
@@ -249,3 +257,16 @@ def test_every_way_to_have_no_connection_has_a_sentence(language: str) -> None:
         words = link_sentence([code, {"place": "b:1883", "detail": ""}], language)
         assert len(words) > 10 and "{" not in words and "()" not in words
     assert link_sentence([], language) == "" and link_sentence(["starting", {}], language)
+
+
+def test_alarms_and_running_hours_are_shown_in_both_languages() -> None:
+    alarms = [{"name": "anomaly", "state": "unacknowledged_active", "level": "alarm"}]
+    for language, words in (("en", "active, not acknowledged"), ("es", "activa, sin reconocer")):
+        page = main_part({"machine/M": card(alarms=alarms)}, language, 10**9)
+        assert words in page and "12.5 h" in page
+    assert 'class="alarms"' not in main_part({"machine/M": card()}, "en", 10**9)
+
+
+@pytest.mark.parametrize("name", STATES[1:])
+def test_every_state_of_an_alarm_has_words(name: str) -> None:
+    assert text(f"alarm.{name}", "es") and text(f"alarm.{name}", "en")
