@@ -60,6 +60,7 @@ class Ladder:
         self.rung = RUNNING
         self.rounds = 0  # failures while isolated
         self.steady = 0  # good batches since the last failure
+        self.quick = False  # one good batch will do: a retry after a refusal costs nobody anything
         self.delay_s = 0.0
         self.clocks = False
 
@@ -67,6 +68,7 @@ class Ladder:
         """After one more failure of `kind`: the next rung up that helps against it."""
         after = Ladder(self._rules)
         after.rung = self._next_rung(kind)
+        after.quick = after.rung == RETRY and kind == SILENT
         stuck = self._rules.clocks and kind == STUCK
         after.clocks = after.rung == CLOCKS or (after.rung == ISOLATED and stuck)
         if after.rung == ISOLATED:
@@ -76,9 +78,10 @@ class Ladder:
         return after
 
     def worked(self) -> "Ladder":
-        """After a batch of good frames. One is not enough: a loose contact gives one, too."""
+        """After a batch of good frames. One is rarely enough: a loose contact gives one, too."""
         after = Ladder(self._rules)
-        if self.rung != RUNNING and self.steady + 1 < self._rules.steady_after:
+        steady = self.quick or self.steady + 1 >= self._rules.steady_after
+        if self.rung != RUNNING and not steady:
             after.rung, after.rounds, after.steady = self.rung, self.rounds, self.steady + 1
         return after
 

@@ -6,12 +6,41 @@ from agent.core.alarm import ALARM, NORMAL, WARNING, new_alarm
 from agent.core.block import GOOD, OUT_OF_SPEC, Block
 from agent.core.bulletin import Bulletin
 from agent.core.clockfit import ClockFit
+from agent.core.ladder import (
+    CLOCKS,
+    ISOLATED,
+    REOPEN,
+    RESTART,
+    RETRY,
+    Ladder,
+    Rules,
+    kind_of_errno,
+)
 from agent.core.mailbox import Mailbox
 from agent.core.operating_state import RUNNING, STOPPED, unseen_machine
 from agent.core.window import WindowCutter
 from tests.contract.tools import Chance, near, raised
 
 NS = 1_000_000_000
+LADDER = Rules((0.5, 1.0, 2.0), 10, True)
+
+
+def test_the_recovery_ladder_climbs_by_the_kind_of_failure_and_falls_by_work() -> None:
+    for number, rungs in (
+        (121, (RETRY, RESTART, REOPEN, ISOLATED)),
+        (110, (RETRY, RESTART, CLOCKS, REOPEN, ISOLATED)),
+        (2, (REOPEN, ISOLATED)),
+    ):
+        ladder = Ladder(LADDER)
+        for rung in rungs:
+            ladder = ladder.failed(kind_of_errno(number))
+            assert ladder.rung == rung and ladder.words()
+        for delay_s in (1.0, 2.0, 2.0):
+            ladder = ladder.failed(kind_of_errno(number))
+            assert ladder.delay_s == delay_s and ladder.clocks == (number == 110)
+        for _ in range(9):
+            ladder = ladder.worked()
+        assert ladder.rung == ISOLATED and ladder.worked().words() == ""
 
 
 def test_a_chips_true_rate_is_fitted_through_late_readings() -> None:
@@ -28,7 +57,7 @@ def test_a_chips_true_rate_is_fitted_through_late_readings() -> None:
 
 
 def _block(seq: int, raw: bytes, status: str = GOOD, lost: int = 0) -> Block:
-    return Block("s", seq, seq * NS, 10.0, 1e-4, raw, len(raw) // 2, lost, status, "")
+    return Block("s", seq, seq * NS, 10.0, 1e-4, raw, len(raw) // 2, lost, status, ("", {}))
 
 
 def test_each_frame_enters_a_window_once_and_in_order() -> None:

@@ -42,6 +42,7 @@ class I2cNode:
         assert found is not None, f"{board.title} has no /dev/i2c-{number}"
         self.chips = chips
         self.stuck = False
+        self.hangs_s = 0.0  # how long a transfer on held wires takes: 1 s with Linux's drivers
         self.fails_with: list[int] = []  # errnos of the next transfers
         self.pins = I2cPins(I2cWires())
         self.refused: list[int] = []
@@ -72,6 +73,7 @@ class I2cNode:
 
     def one(self, message: Message) -> bytes:
         if self.stuck or not self.pins.muxed or not self.pins.wires.sda:
+            time.sleep(self.hangs_s)
             self._refuse(self._limits.stuck_errno)
         chip = self.chips.get(message.address)
         if chip is None:

@@ -90,7 +90,8 @@ def test_the_ladder_falls_only_by_steady_work(events: list[str]) -> None:
         ladder = ladder.worked() if event == "worked" else ladder.failed(event)
         good = good + 1 if event == "worked" else 0
         assert 0.0 <= ladder.delay_s <= max(ISOLATED_S)
-        assert ladder.rung >= before or (ladder.rung == RUNNING and good >= STEADY_BATCHES)
+        steady = good >= STEADY_BATCHES or before == RETRY
+        assert ladder.rung >= before or (ladder.rung == RUNNING and steady)
         assert event == "worked" or ladder.rung > before or ladder.rung == ISOLATED
 
 
@@ -202,6 +203,35 @@ def test_one_refused_transfer_costs_no_start_of_the_chip() -> None:
     rig.run(1.0)
     assert rig.climbed() == {RETRY: 1}
     assert rig.frames() - before >= 122, "the FIFO kept what was not read"
+
+
+def test_a_storm_of_refusals_is_retried_and_costs_no_sample() -> None:
+    rig = Rig()
+    rig.run(1.0)
+    before = rig.frames()
+    rig.chips[0x18].nak_every = 40
+    rig.run(10.0)
+    assert set(rig.climbed()) == {RETRY} and rig.climbed()[RETRY] > 20
+    assert rig.frames() - before >= 990
+    assert not any(batch.overrun for batch in rig.batches[0x18])
+
+
+def test_transfers_that_hang_now_and_then_are_not_retried_for_ever() -> None:
+    rig = Rig((0x18, 0x19))
+    rig.run(1.0)
+
+    class Hanging(Faulty):
+        asked = 0
+
+        def advance(self, now_ns: int) -> None:
+            self.asked += 1
+            if self.asked % 20 == 0:
+                raise OSError(TIMED_OUT, "timed out")
+            super().advance(now_ns)
+
+    rig.port._chips[0x18] = Hanging(rig.chips[0x18])
+    rig.run(10.0)
+    assert rig.climbed()[ISOLATED] >= 3 and rig.climbed().get(RETRY, 0) <= 2
 
 
 def test_a_bus_that_hangs_is_freed_by_clocks() -> None:
