@@ -161,7 +161,7 @@ class Agent:
             chip, bus = chips[sensor.chip], buses[sensor.bus]
             address = address_on(bus, sensor, chip)
             port = self.bus_port(bus).device(sensor, chip, address)
-            driver = chip.driver(port, sensor.rate_hz, address)
+            driver = chip.driver(port, sensor.rate_hz, address, **dict(sensor.options))
             thread = self._buses.setdefault(bus.name, self._bus_thread(bus))
             adapter = thread.add(Drainer(sensor.name, driver, self.clock))
             facts = SensorFacts(

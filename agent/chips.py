@@ -19,8 +19,10 @@ BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
 }
 
 # Facts for the configuration. `wire_bits`: of one frame on I2C, on SPI (None: not there), and the
-# microseconds of silence that a frame on SPI needs. `burst_bytes`: the longest read. `driver(bus,
-# rate_hz, address)` and `simulated(source, clock_error)` make one.
+# microseconds of silence that a frame on SPI needs. `burst_bytes`: the longest read. `options`:
+# {name: choices, the first being the default}. `file`: the driver's, which a variant shares;
+# `answers_as`: the chip that scan names, as a variant with the same id cannot be told from it.
+# `driver(bus, rate_hz, address, **options)` and `simulated(source, clock_error)` make one.
 Chip = namedtuple(
     "Chip",
     (
@@ -34,6 +36,9 @@ Chip = namedtuple(
         "wire_bits",
         "burst_bytes",
         "stretches_clock",
+        "options",
+        "file",
+        "answers_as",
         "driver",
         "simulated",
     ),
@@ -41,19 +46,22 @@ Chip = namedtuple(
 
 
 def known_chips() -> "dict[str, Chip]":
-    """Every chip by name, in the order of the alphabet."""
+    """Every chip by name, in the order of the alphabet; behind them the variants of their files."""
     folder = Path(drivers.__file__).parent
-    found = {path.stem: _module(path.stem) for path in sorted(folder.glob("*.py"))}
-    return {name: _chip(name, m.DRIVER) for name, m in found.items() if hasattr(m, "DRIVER")}
+    chips, variants = {}, {}
+    for path in sorted(folder.glob("*.py")):
+        module = __import__(f"drivers.{path.stem}", None, None, ("DRIVER",))
+        if not hasattr(module, "DRIVER"):
+            continue
+        chips[path.stem] = _chip(path.stem, module.DRIVER, module.DRIVER)
+        for driver in getattr(module, "VARIANTS", ()):
+            variants[driver.CHIP] = _chip(path.stem, driver, module.DRIVER)
+    return {**chips, **variants}
 
 
-def _module(name: str) -> "Any":
-    return __import__(f"drivers.{name}", None, None, ("DRIVER",))
-
-
-def _chip(name: str, driver: "Any") -> "Chip":
+def _chip(file: str, driver: "Any", first: "Any") -> "Chip":
     return Chip(
-        name,
+        driver.CHIP,
         driver.MEASURES,
         driver.RATES_HZ,
         driver.ADDRESSES,
@@ -61,12 +69,17 @@ def _chip(name: str, driver: "Any") -> "Chip":
         driver.SPI_MODE,
         driver.SPEED_HZ_MAX,
         driver.WIRE_BITS,
-        getattr(driver, "BURST_BYTES", 1),
-        getattr(driver, "STRETCHES_CLOCK", False),
+        driver.BURST_BYTES,
+        driver.STRETCHES_CLOCK,
+        driver.OPTIONS,
+        file,
+        file if driver.IDS == first.IDS else driver.CHIP,
         driver,
-        lambda source, clock_error: _simulated(name)(source, clock_error),
+        lambda source, clock_error: simulated_type(file, driver.CHIP)(source, clock_error),
     )
 
 
-def _simulated(name: str) -> "Any":
-    return __import__(f"hw.sim.{name}", None, None, ("SIMULATED",)).SIMULATED
+def simulated_type(file: str, name: str) -> "Any":
+    """The class of the simulated chip `name`, in hw/sim/`file`.py."""
+    module = __import__(f"hw.sim.{file}", None, None, ("SIMULATED",))
+    return module.SIMULATED if name == file else module.VARIANTS[name]

@@ -24,7 +24,10 @@ from agent.limits import LEARN_MIN, STOPPED_BELOW_MM_S
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from agent.chips import Chip
 
 SCHEMA = 1
 LANGUAGES = ("es", "en")
@@ -58,7 +61,10 @@ Broker = namedtuple(
     ),
 )
 Bus = namedtuple("Bus", ("name", "kind", "number", "speed_hz"))
-Sensor = namedtuple("Sensor", ("name", "chip", "bus", "address", "rate_hz", "chip_select"))
+# `options`: the chip's own, as pairs of name and value.
+Sensor = namedtuple(
+    "Sensor", ("name", "chip", "bus", "address", "rate_hz", "chip_select", "options")
+)
 Machine = namedtuple(
     "Machine",
     (
@@ -201,9 +207,29 @@ def _sensor(part: "Part") -> "Sensor":
             rates[-1] if rates else None,
         ),
         part.take("chip_select", "a chip select, 0 to 9", whole(0, 9), 0),
+        _options(part, CHIPS[chip]) if chip else (),
     )
     part.done()
     return sensor
+
+
+def _options(part: "Part", chip: "Chip") -> "tuple[tuple[str, Any], ...]":
+    """The chip's own options; those of other chips are refused by name."""
+    for key in sorted({key for one in CHIPS.values() for key in one.options} - set(chip.options)):
+        if part.has(key):
+            having = tuple(name for name, one in CHIPS.items() if key in one.options)
+            part.take(
+                key, f"an option of {chip.name}; of {' '.join(having)} it is", lambda v: False
+            )
+    return tuple(
+        (key, part.take(key, f"a {key} of {chip.name} {one_of(choices)}", _in(choices), choices[0]))
+        for key, choices in chip.options.items()
+    )
+
+
+def _in(choices: "tuple[Any, ...]") -> "Callable[[Any], bool]":
+    """Of the same type too: JSON's true is not 1."""
+    return lambda v: any(type(v) is type(choice) and v == choice for choice in choices)
 
 
 def _machine(part: "Part") -> "Machine":

@@ -61,7 +61,7 @@ def _scan(settings: "Settings", as_json: bool, print_object: "Callable[[object],
     code = WELL
     for place in found:
         sensor = configured.get((place.bus, place.place))
-        if sensor is not None and sensor.chip != place.chip:
+        if sensor is not None and known_chips()[sensor.chip].answers_as != place.chip:
             code = FAULT
             why = place.fault or f"a {place.chip} answers"
             print(f"latido sensors: {sensor.name}: expected {sensor.chip}: {why}", file=sys.stderr)
@@ -92,7 +92,7 @@ def _who(agent: "app.Agent", bus: "Any", place: int, chips: "list[Any]", i2c: bo
     for chip in chips:
         address = place if i2c else None
         sensor = Sensor(
-            "scan", chip.name, bus.name, address, chip.rates_hz[-1], 0 if i2c else place
+            "scan", chip.name, bus.name, address, chip.rates_hz[-1], 0 if i2c else place, ()
         )
         try:
             port = agent.bus_port(bus).device(sensor, chip, address)

@@ -1,28 +1,16 @@
-"""What every accelerometer's driver shares: its place on a bus, bring-up, self-test, standby.
-
-A chip's file gives facts and `drain_into`; a fact that a chip has not is left as it is here.
-"""
+"""What every accelerometer's driver shares: the self-test. Its rate is chosen, its FIFO drained."""
 
 from collections import namedtuple
 
-from drivers.device import (
-    I2cRegisters,
-    SensorFault,
-    SpiRegisters,
-    decode_frame,
-    expect_id,
-    put,
-    still_set,
-)
+from drivers.device import SensorFault, decode_frame
+from drivers.driver import Driver
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
-    from drivers.device import Drained, Field, Layout, Registers
-
-    Settings = tuple[tuple[Field, int], ...]
+    from drivers.device import Layout
+    from drivers.driver import Settings
 
 # A self-test: settings with the force `off` and `on`, milliseconds until the output has settled,
 # what a count then is against the layout's scale, and (lowest, highest) change of x, y, z in g.
@@ -32,71 +20,11 @@ _MEAN_MS = 200  # 10 samples at 50 Hz: the procedures of both makers ask for 5 t
 _FRAMES_MIN = 5
 
 
-class Accelerometer:
-    """`bus`: an SPI device, or an I2C bus when `address` is given. `rate_hz`: in RATES_HZ."""
+class Accelerometer(Driver):
+    """As every Driver; `SELF_TEST`: how the proof mass is pushed, and how far it must move."""
 
-    CHIP: str
     MEASURES = "vibration"
-    RATES_HZ: "tuple[int, ...]"
-    ADDRESSES: "tuple[int, ...]"
-    IDS: "tuple[tuple[int, int], ...]"
-    SPI_REGISTERS: "Any" = SpiRegisters
-    SPI_READ = 0x80
-    SPI_MANY = 0  # what the first byte of a burst needs besides
-    I2C_MANY = 0
-    BURST_BYTES = 1  # the longest burst
-    START_MS: int
     SELF_TEST: "SelfTest"
-    layout: "Layout"
-    fifo_frames: int
-
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        if rate_hz not in self.RATES_HZ or (address is not None and not self.ADDRESSES):
-            raise ValueError(
-                f"rate_hz: {rate_hz} at {address} is not a rate and place of {self.CHIP}"
-                f" {self.RATES_HZ} {self.ADDRESSES}"
-            )
-        self.rate_hz = rate_hz
-        self._bus = bus
-        self._address = address
-        self._registers: Registers = (
-            self.SPI_REGISTERS(self.CHIP, bus, self.SPI_READ, self.SPI_MANY, self.BURST_BYTES)
-            if address is None
-            else I2cRegisters(self.CHIP, bus, address, self.I2C_MANY)
-        )
-
-    def settings(self) -> "Settings":
-        """Fields and values of the bring-up, in order; the last one starts sampling."""
-        raise NotImplementedError
-
-    def lasting(self) -> "Settings":
-        """Those of the settings that tell, while it runs, whether it was reset."""
-        return self.settings()[-2:]
-
-    def standby(self) -> "tuple[Field, int]":
-        raise NotImplementedError
-
-    def drain_into(self, buffer: "Any") -> "Drained":
-        """Moves the frames held, oldest first, into `buffer` (room for `fifo_frames` and one)."""
-        raise NotImplementedError
-
-    def identify(self) -> None:
-        """SensorFault when something else, or nothing, answers."""
-        for register, expected in self.IDS:
-            expect_id(self._registers, register, (expected,))
-
-    def start(self) -> "Iterator[int]":
-        """Configures, empties the FIFO and begins to measure; yields milliseconds to wait."""
-        self._put_all(self.settings())
-        yield self.START_MS
-
-    def verify(self) -> None:
-        """SensorFault when the chip is no longer set as it was."""
-        still_set(self._registers, self.lasting())
-
-    def stop(self) -> None:
-        """Back to standby."""
-        self._put_all((self.standby(),))
 
     def self_test(self) -> "Any":
         """Pushes the proof mass by an electrostatic force; the machine must stand still meanwhile.
@@ -127,21 +55,6 @@ class Accelerometer:
                 "its supply and its clock line",
             )
         return _means(buffer, frames, self.layout)
-
-    def _put_all(self, settings: "Settings") -> None:
-        for field, value in settings:
-            put(self._registers, field, value)
-
-    def _level_checked(self, level: int, most: int) -> int:
-        """SensorFault for a level that no FIFO of this chip can have."""
-        if level > most:
-            raise SensorFault(
-                self.CHIP,
-                f"at most {most} frames in the FIFO",
-                f"{level}",
-                self._registers.read_wires,
-            )
-        return level
 
 
 def _means(buffer: "Any", frames: int, layout: "Layout") -> "list[float]":

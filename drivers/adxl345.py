@@ -1,4 +1,4 @@
-"""ADXL345 accelerometer, Analog Devices datasheet rev. G. SPI mode 3 up to 5 MHz, or I2C.
+"""ADXL345 and ADXL343 accelerometers, Analog Devices datasheet rev. G. SPI mode 3, or I2C.
 
 Full resolution, ±16 g, FIFO in stream mode. A data entry must be read whole in one transfer
 (reading any data register pops it), and a transfer reads one entry: there is no burst over several.
@@ -24,7 +24,7 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
-    from drivers.accelerometer import Settings
+    from drivers.driver import Settings
 
 _DEVICE_ID = 0x00
 _INT_SOURCE = 0x30
@@ -56,7 +56,7 @@ _G_PER_COUNT = 1 / 256  # 256 LSB/g typical (Table 1)
 
 
 def _axis(name: str, offset: int) -> "Channel":
-    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0)
+    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0, 1)
 
 
 def _forced(low: int, high: int, by_supply: float) -> "tuple[float, float]":
@@ -83,6 +83,8 @@ class Adxl345(Accelerometer):
             Check(high, 0xF0, _SIGNS, "check", "sign bits differ: check MISO and SCK, or SDA")
             for high in (2, 4, 6)
         ),
+        None,
+        None,
     )
     fifo_frames = _FIFO_ENTRIES
 
@@ -99,12 +101,11 @@ class Adxl345(Accelerometer):
         (_forced(50, 540, 1.77), _forced(-540, -50, 1.77), _forced(75, 875, 1.47)),
     )
 
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        super().__init__(bus, rate_hz, address)
+    def prepare(self) -> None:
         self._command = bytearray(_FRAME_BYTES)
         self._command[0] = _SPI_READ | _SPI_MULTIPLE | _DATA
         self._read_fifo, self._fifo = self._registers.reader(_FIFO_CTL, 2)
-        self._repeat = repeater(bus)
+        self._repeat = repeater(self._bus)
 
     def settings(self) -> "Settings":
         return (
@@ -117,8 +118,8 @@ class Adxl345(Accelerometer):
             (_MEASURE, 1),
         )
 
-    def standby(self) -> "tuple[Field, int]":
-        return _MEASURE, 0
+    def standby(self) -> "Settings":
+        return ((_MEASURE, 0),)
 
     def drain_into(self, buffer: "Any") -> "Drained":
         """Moves the entries held, oldest first, into `buffer` (room for 33 frames)."""
@@ -140,7 +141,7 @@ class Adxl345(Accelerometer):
         raise SensorFault(
             self.CHIP,
             f"FIFO_CTL 0x{_STREAM_HALF:02x} and at most {_ENTRIES_MAX} entries in the FIFO",
-            f"0x{control:02x} and {status}",
+            f"0x{control << 8 | status:04x}",
             f"{self._registers.read_wires}: it was reset, or not read as it was sent",
         )
 
@@ -153,4 +154,11 @@ class Adxl345(Accelerometer):
             )
 
 
+class Adxl343(Adxl345):
+    """The same registers and the same id: its name alone differs."""
+
+    CHIP = "adxl343"
+
+
 DRIVER = Adxl345
+VARIANTS = (Adxl343,)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from drivers.accelerometer import Settings
+    from drivers.driver import Settings
 
 _STATUS = 0x04  # and FIFO_ENTRIES behind it
 _FIFO_OVERRUN = 0x04
@@ -39,7 +39,7 @@ _FRAMES = 32
 
 
 def _axis(name: str, offset: int) -> "Channel":
-    return Channel(name, "g", offset, 3, "big", 4, 20, _G_PER_COUNT, 0)
+    return Channel(name, "g", offset, 3, "big", 4, 20, _G_PER_COUNT, 0, 1)
 
 
 class _ShiftedRegisters(SpiRegisters):
@@ -73,6 +73,8 @@ class Adxl355(Accelerometer):
             Check(5, 0x03, (0,), "check", "a frame is torn at y: check the clock line"),
             Check(8, 0x03, (0,), "check", "a frame is torn at z: check the clock line"),
         ),
+        None,
+        None,
     )
     fifo_frames = _FRAMES
 
@@ -90,8 +92,7 @@ class Adxl355(Accelerometer):
         ((0.1, 0.6), (0.1, 0.6), (0.5, 3.0)),
     )
 
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        super().__init__(bus, rate_hz, address)
+    def prepare(self) -> None:
         self._read_levels, self._levels = self._registers.reader(_STATUS, 2)
         self._answer = bytearray((_FRAMES + 1) * _FRAME_BYTES)
 
@@ -103,8 +104,8 @@ class Adxl355(Accelerometer):
             (_POWER, _MEASURE),
         )
 
-    def standby(self) -> "tuple[Field, int]":
-        return _POWER, _STANDBY
+    def standby(self) -> "Settings":
+        return ((_POWER, _STANDBY),)
 
     def start(self) -> "Iterator[int]":
         """Resets until the trim registers come back whole, configures, begins to measure."""

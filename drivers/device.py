@@ -34,18 +34,25 @@ if TYPE_CHECKING:
 Field = namedtuple("Field", ("name", "register", "shift", "width"))
 
 # One channel of a frame: `bits` signed bits, `shift` bits up, of the `size`-byte integer at
-# `offset`; value = (raw + bias) * scale, in `unit`. `order` is "little" or "big".
+# `offset`; value = (raw + bias) * scale, in `unit`. `order` is "little" or "big". `step`: raw
+# counts between two neighbouring values (a left-justified word ends in bits that are always 0).
 Channel = namedtuple(
-    "Channel", ("name", "unit", "offset", "size", "order", "shift", "bits", "scale", "bias")
+    "Channel", ("name", "unit", "offset", "size", "order", "shift", "bits", "scale", "bias", "step")
 )
 
 # Byte `offset` of a frame, under `mask`, must be one of `values`: a constant, or sign bits that
 # repeat one another. If not, the frame is reported with NE 107 `status` and `reason`.
 Check = namedtuple("Check", ("offset", "mask", "values", "status", "reason"))
 
-# A raw frame: `frame_bytes` long, its channels and its checks. Pure facts, so that numpy decodes a
-# block at once on a Linux board and `decode_frame` does the same on MicroPython.
-Layout = namedtuple("Layout", ("frame_bytes", "channels", "checks"))
+# `bits` bits, `shift` bits up, of byte `offset` that count on from frame to frame; where they do
+# not, frames are missing or stand twice, and that is reported with `status` and `reason`.
+Counter = namedtuple("Counter", ("offset", "shift", "bits", "status", "reason"))
+
+# A raw frame: `frame_bytes` long, its channels, its checks, its counter (None: it has none) and
+# `correct`, a function from a frame's values to better ones (None: they are right as they are).
+# Facts, so that numpy decodes a block at once on a Linux board and `decode_frame` does the same on
+# MicroPython.
+Layout = namedtuple("Layout", ("frame_bytes", "channels", "checks", "counter", "correct"))
 
 # What one drain brought: frames now in the caller's buffer, frames the chip held when asked, and
 # whether the chip had to throw frames away before.
@@ -227,7 +234,8 @@ def decode_frame(raw: "Any", layout: "Layout") -> "list[float]":
 
     `raw`: `layout.frame_bytes` bytes.
     """
-    return [(_integer(raw, channel) + channel.bias) * channel.scale for channel in layout.channels]
+    values = [(_integer(raw, one) + one.bias) * one.scale for one in layout.channels]
+    return values if layout.correct is None else list(layout.correct(values))
 
 
 def broken_check(raw: "Any", layout: "Layout") -> "Check | None":
@@ -237,6 +245,21 @@ def broken_check(raw: "Any", layout: "Layout") -> "Check | None":
             found: Check = check
             return found
     return None
+
+
+def jumps(raw: "Any", layout: "Layout") -> int:
+    """How often, from frame to frame of `raw`, the counter does not count on; 0 without one."""
+    counter = layout.counter
+    if counter is None:
+        return 0
+    mask = (1 << counter.bits) - 1
+    found = 0
+    last = None
+    for at in range(counter.offset, len(raw), layout.frame_bytes):
+        count = raw[at] >> counter.shift & mask
+        found += last is not None and count != (last + 1) & mask
+        last = count
+    return found
 
 
 def _integer(raw: "Any", channel: "Channel") -> int:

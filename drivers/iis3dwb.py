@@ -2,18 +2,19 @@
 
 26 667 Hz fixed, ±16 g, 6 kHz bandwidth, FIFO of 512 words in continuous mode. A word is a tag byte
 and three 16-bit values; reading on from FIFO_DATA_OUT_TAG wraps to it, so the whole FIFO is one
-transfer of 7 bytes a frame. The tag names the sensor: 0x02 is the accelerometer.
+transfer of 7 bytes a frame. The tag names the sensor (0x02 is the accelerometer), counts frames in
+two bits, and its lowest bit makes the number of ones even.
 """
 
 from drivers.accelerometer import Accelerometer, SelfTest
-from drivers.device import Channel, Check, Drained, Field, Layout
+from drivers.device import Channel, Check, Counter, Drained, Field, Layout
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from drivers.accelerometer import Settings
+    from drivers.driver import Settings
 
 _FIFO_STATUS1 = 0x3A  # and FIFO_STATUS2 behind it
 _OVERRUN = 0x40
@@ -38,8 +39,11 @@ _EVERY_SAMPLE = 0x0A
 _BYPASS, _CONTINUOUS = 0, 6
 
 
+_COUNTER = Counter(0, 1, 2, "out_of_spec", "the FIFO's counter jumps: samples are missing")
+
+
 def _axis(name: str, offset: int) -> "Channel":
-    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0)
+    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0, 1)
 
 
 class Iis3dwb(Accelerometer):
@@ -61,6 +65,8 @@ class Iis3dwb(Accelerometer):
                 0, 0xFF, _TAGS, "check", "a FIFO tag is not the accelerometer's: check MISO and SCK"
             ),
         ),
+        _COUNTER,
+        None,
     )
     fifo_frames = _WORDS
 
@@ -76,8 +82,7 @@ class Iis3dwb(Accelerometer):
         (_FORCED_G, _FORCED_G, _FORCED_G),
     )
 
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        super().__init__(bus, rate_hz, address)
+    def prepare(self) -> None:
         self._read_levels, self._levels = self._registers.reader(_FIFO_STATUS1, 2)
 
     def settings(self) -> "Settings":
@@ -90,8 +95,8 @@ class Iis3dwb(Accelerometer):
             (_FIFO_CTRL4, _CONTINUOUS),
         )
 
-    def standby(self) -> "tuple[Field, int]":
-        return _CTRL1_XL, 0
+    def standby(self) -> "Settings":
+        return ((_CTRL1_XL, 0),)
 
     def start(self) -> "Iterator[int]":
         """Resets, configures, begins to measure; yields milliseconds to wait."""

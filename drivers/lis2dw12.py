@@ -28,7 +28,7 @@ _FORCED_G = (0.07, 1.5)  # Table 3, self-test positive difference
 
 
 def _axis(name: str, offset: int) -> "Channel":
-    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0)
+    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0, 4)
 
 
 class Lis2dw12(StFifoDriver):
@@ -45,6 +45,8 @@ class Lis2dw12(StFifoDriver):
             Check(offset, 0x03, (0,), "check", "bits that are always 0 read 1: check MISO or SDA")
             for offset in (0, 2, 4)
         ),
+        None,
+        None,
     )
 
     IDS = ((0x0F, 0x44),)

@@ -26,7 +26,7 @@ _FORCED_G = (0.068, 1.44)  # 17 to 360 LSb of 4 mg at ±2 g (Table 4)
 
 
 def _axis(name: str, offset: int) -> "Channel":
-    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0)
+    return Channel(name, "g", offset, 2, "little", 0, 16, _G_PER_COUNT, 0, 16)
 
 
 class Lis3dh(StFifoDriver):
@@ -43,6 +43,8 @@ class Lis3dh(StFifoDriver):
             Check(offset, 0x0F, (0,), "check", "bits that are always 0 read 1: check MISO or SDA")
             for offset in (0, 2, 4)
         ),
+        None,
+        None,
     )
 
     IDS = ((0x0F, 0x33),)

@@ -6,25 +6,26 @@ the hot junction (signed, 0.25 degC), 17 zero, 16 fault, 15:4 the chip itself (s
 """
 
 from drivers.device import Channel, Check, Drained, Layout, SensorFault, broken_check
+from drivers.driver import Driver
+from drivers.type_k import corrected
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 _FRAME_BYTES = 4
-_CONVERSION_MS = 100  # 70 to 100 ms (Thermal characteristics)
 _SILENT = (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff")
 
 
-class Max31855:
-    """`bus`: an SPI device. Each drain is one frame: the latest conversion."""
+class Max31855(Driver):
+    """`bus`: an SPI device. Each drain is one frame: the latest conversion.
+
+    Option `linearisation`: type K by NIST ITS-90, or the straight line of the chip as it sends it.
+    """
 
     CHIP = "max31855"
     MEASURES = "temperature"
     RATES_HZ = (10,)
-    ADDRESSES = ()
-    RANGE_G = None
     SPI_MODE = 0
     SPEED_HZ_MAX = 5_000_000
     WIRE_BITS = (None, 32, 0)  # 4 bytes
@@ -32,8 +33,8 @@ class Max31855:
     layout = Layout(
         _FRAME_BYTES,
         (
-            Channel("hot", "degc", 0, 4, "big", 18, 14, 0.25, 0),
-            Channel("cold", "degc", 0, 4, "big", 4, 12, 0.0625, 0),
+            Channel("hot", "degc", 0, 4, "big", 18, 14, 0.25, 0, 1),
+            Channel("cold", "degc", 0, 4, "big", 4, 12, 0.0625, 0, 1),
         ),
         (
             Check(1, 0x02, (0,), "check", "a bit that is always 0 reads 1: check MISO and CS"),
@@ -43,14 +44,16 @@ class Max31855:
             Check(3, 0x04, (0,), "failure", "thermocouple shorted to the supply: check its wires"),
             Check(1, 0x01, (0,), "failure", "thermocouple fault without a cause"),
         ),
+        None,
+        corrected,
     )
-    fifo_frames = 1
+    OPTIONS = {"linearisation": ("nist", "chip")}
+    START_MS = 100  # 70 to 100 ms a conversion (Thermal characteristics)
 
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        if rate_hz not in self.RATES_HZ or address is not None:
-            raise ValueError(f"rate_hz: {rate_hz} at {address} is not 10 on SPI, as max31855 needs")
-        self.rate_hz = rate_hz
-        self._bus = bus
+    def prepare(self) -> None:
+        if self.options["linearisation"] == "chip":
+            frame_bytes, channels, checks, counter, _ = self.layout
+            self.layout = Layout(frame_bytes, channels, checks, counter, None)
         self._nothing = bytearray(_FRAME_BYTES)
 
     def identify(self) -> None:
@@ -66,20 +69,10 @@ class Max31855:
                 "MISO, CS and the supply",
             )
 
-    def start(self) -> "Iterator[int]":
-        """It runs by itself; yields the milliseconds until its first conversion is done."""
-        yield _CONVERSION_MS
-
     def drain_into(self, buffer: "Any") -> "Drained":
         """The latest conversion as one frame."""
         self._bus.write_readinto(self._nothing, memoryview(buffer)[:_FRAME_BYTES])
         return Drained(1, 1, False)
-
-    def verify(self) -> None:
-        """It has no settings to lose."""
-
-    def stop(self) -> None:
-        """It cannot be put to sleep."""
 
 
 DRIVER = Max31855

@@ -11,8 +11,8 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
-    from drivers.accelerometer import Settings
     from drivers.device import Field
+    from drivers.driver import Settings
 
 _FRAMES = 32
 _FRAME_BYTES = 6
@@ -43,11 +43,10 @@ class StFifoDriver(Accelerometer):
     def settings(self) -> "Settings":
         return self.BRING_UP + ((self.RATE, self.RATE_CODE[self.rate_hz] << 4 | self.MODE),)
 
-    def standby(self) -> "tuple[Field, int]":
-        return self.RATE, 0
+    def standby(self) -> "Settings":
+        return ((self.RATE, 0),)
 
-    def __init__(self, bus: "Any", rate_hz: int, address: "int | None" = None) -> None:
-        super().__init__(bus, rate_hz, address)
+    def prepare(self) -> None:
         self._read_status, self._status = self._registers.reader(self.STATUS, 1)
 
     def drain_into(self, buffer: "Any") -> "Drained":

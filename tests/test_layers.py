@@ -40,7 +40,7 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
     "drivers": ({"drivers"}, set(), PORTABLE_STDLIB),
     "hw": (set(), set(), PORTABLE_STDLIB),
     "hw/sim": ({"hw.sim"}, set(), PORTABLE_STDLIB),
-    "hw/machines": ({"hw.machines"}, {"numpy"}, set(ALLOWED_STDLIB)),
+    "hw/machines": ({"hw.machines", "hw.sim"}, {"numpy"}, set(ALLOWED_STDLIB)),
     "agent/core": ({"agent.core"}, set(), PURE_CORE),
     "agent/analysis": (
         {"agent.core", "agent.analysis"},

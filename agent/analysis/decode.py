@@ -38,7 +38,17 @@ def decode(raw: bytes, layout: "Any") -> "NDArray[np.float64]":
     if _is_table(layout):
         first = layout.channels[0]
         np.multiply(_words(raw, values.shape, layout.frame_bytes, first), first.scale, values)
-        return values
+    else:
+        _decode_columns(raw, frames, layout, values)
+    if layout.correct is not None:
+        for row in values:
+            row[:] = layout.correct(row.tolist())
+    return values
+
+
+def _decode_columns(
+    raw: bytes, frames: "Bytes2d", layout: "Any", values: "NDArray[np.float64]"
+) -> None:
     for column, channel in enumerate(layout.channels):
         if channel.size in WORDS and channel.shift + channel.bits == 8 * channel.size:
             counts = _words(raw, (len(frames), 1), layout.frame_bytes, channel)[:, 0]
@@ -47,11 +57,13 @@ def decode(raw: bytes, layout: "Any") -> "NDArray[np.float64]":
         np.multiply(
             counts + channel.bias if channel.bias else counts, channel.scale, values[:, column]
         )
-    return values
 
 
 def broken_frames(raw: bytes, layout: "Any") -> "list[tuple[str, str, int]]":
-    """(status, reason, count) of every check that some frame fails; [] when all frames hold."""
+    """(status, reason, count) of every check that some frame fails; [] when all frames hold.
+
+    `raw`: frames that follow one another, for the counter of those that have one.
+    """
     frames = frames_2d(raw, layout.frame_bytes)
     found = []
     for check in layout.checks:
@@ -62,7 +74,18 @@ def broken_frames(raw: bytes, layout: "Any") -> "list[tuple[str, str, int]]":
         count = int(np.count_nonzero(wrong))
         if count:
             found.append((check.status, check.reason, count))
+    count = _jumps(frames, layout.counter)
+    if count:
+        found.append((layout.counter.status, layout.counter.reason, count))
     return found
+
+
+def _jumps(frames: "Bytes2d", counter: "Any") -> int:
+    if counter is None:
+        return 0
+    counts = frames[:, counter.offset] >> counter.shift
+    steps = (counts[1:] - counts[:-1]) & ((1 << counter.bits) - 1)
+    return int(np.count_nonzero(steps != 1))
 
 
 def _is_table(layout: "Any") -> bool:

@@ -53,7 +53,9 @@ def window_trust(raw: bytes, layout: "Any", range_g: "float | None") -> "tuple[T
         trust = judge(values)
         if trust != SOUND:
             return trust, values
-    return flips_trust(values, tuple(channel.scale for channel in layout.channels)), values
+    return flips_trust(
+        values, tuple(channel.scale * channel.step for channel in layout.channels)
+    ), values
 
 
 def duplicates_trust(values: "Floats") -> "Trust":

@@ -4,9 +4,11 @@
 """
 
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 
+import hw.sim
 from hw.machines.noise import Grain
 from hw.machines.replay import Recording
 
@@ -24,16 +26,19 @@ if TYPE_CHECKING:
 # cuts at `bandwidth` of the output rate.
 Part = namedtuple("Part", ("measures", "noise_g", "noise_rate_hz", "bandwidth"))
 
-PARTS = {
-    # Noise of 290 (x, y) and 430 (z) ug/rtHz comes to 16.5 mg RMS at 3200 Hz; bandwidth is half the
-    # output rate (datasheet Table 1 and 7).
-    "adxl345": Part("vibration", (0.0165, 0.0165, 0.0245), 3200.0, 0.5),
-    "adxl355": Part("vibration", (0.00071, 0.00071, 0.00071), 4000.0, 0.25),  # 22.5 ug/rtHz
-    "iis3dwb": Part("vibration", (0.0060, 0.0060, 0.0060), 26667.0, 0.236),  # 75 ug/rtHz
-    "lis2dw12": Part("vibration", (0.0025, 0.0025, 0.0025), 1600.0, 0.5),  # 90 ug/rtHz
-    "lis3dh": Part("vibration", (0.0057, 0.0057, 0.0057), 1344.0, 0.5),  # 220 ug/rtHz
-}
 
+def _parts() -> "dict[str, Part]":
+    """Every accelerometer by name: what its simulated chip's file says of its noise and filter."""
+    found = {}
+    for path in sorted(Path(hw.sim.__file__).parent.glob("*.py")):
+        chip = __import__(f"hw.sim.{path.stem}", None, None, ("*",))
+        if hasattr(chip, "FELT"):
+            for name in (path.stem, *getattr(chip, "VARIANTS", ())):
+                found[name] = Part("vibration", *chip.FELT)
+    return found
+
+
+PARTS = _parts()
 FINER = 4  # a machine is sampled this much faster than the chip, then filtered
 TAPS = 63
 AHEAD = 256  # frames made at once: a chip is read a dozen frames at a time

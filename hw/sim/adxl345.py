@@ -120,3 +120,19 @@ class SimAdxl345:
 
 
 SIMULATED = SimAdxl345
+RANGES = {"x": (-16.0, 15.99), "y": (-16.0, 15.99), "z": (-16.0, 15.99)}
+# Full resolution: 13 bits of 1/256 g, sign-extended to 16 (Table 1).
+_WORDS = (
+    (0xF000, -16.0),
+    (0xFF00, -1.0),
+    (0xFFFF, -0.00390625),
+    (0x0000, 0.0),
+    (0x0001, 0.00390625),
+    (0x0100, 1.0),
+    (0x0FFF, 15.99609375),
+)
+WORDS = {"x": _WORDS, "y": _WORDS, "z": _WORDS}
+# Noise of x, y, z in g RMS (290, 290 and 430 ug/rtHz) at a rate in Hz, and the bandwidth as a share
+# of the output rate (Tables 1 and 7).
+FELT = ((0.0165, 0.0165, 0.0245), 3200.0, 0.5)
+VARIANTS = {"adxl343": SimAdxl345}

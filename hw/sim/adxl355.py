@@ -117,3 +117,17 @@ class SimAdxl355:
 
 
 SIMULATED = SimAdxl355
+RANGES = {"x": (-8.0, 8.0), "y": (-8.0, 8.0), "z": (-8.0, 8.0)}
+# ±8 g: 20 bits of 1/64000 g (Table 1).
+_WORDS = (
+    (0x80000, -8.192),
+    (0xF0600, -1.0),
+    (0xFFFFF, -0.000015625),
+    (0x00000, 0.0),
+    (0x00001, 0.000015625),
+    (0x0FA00, 1.0),
+    (0x7FFFF, 8.191984375),
+)
+WORDS = {"x": _WORDS, "y": _WORDS, "z": _WORDS}
+# Noise of x, y, z in g RMS (22.5 ug/rtHz) at a rate in Hz, and the bandwidth as a share of it.
+FELT = ((0.00071, 0.00071, 0.00071), 4000.0, 0.25)

@@ -67,3 +67,16 @@ class SimIis3dwb(StChip):
 
 
 SIMULATED = SimIis3dwb
+RANGES = {"x": (-15.98, 15.98), "y": (-15.98, 15.98), "z": (-15.98, 15.98)}
+# ±16 g: 16 bits of 0.488 mg (Table 3).
+_WORDS = (
+    (0x8000, -15.990784),
+    (0xFFFF, -0.000488),
+    (0x0000, 0.0),
+    (0x0001, 0.000488),
+    (0x0801, 0.999912),
+    (0x7FFF, 15.990296),
+)
+WORDS = {"x": _WORDS, "y": _WORDS, "z": _WORDS}
+# Noise of x, y, z in g RMS (75 ug/rtHz) at a rate in Hz, and the bandwidth as a share of it.
+FELT = ((0.0060, 0.0060, 0.0060), 26667.0, 0.236)

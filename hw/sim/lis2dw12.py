@@ -54,3 +54,16 @@ class SimLis2dw12(StChip):
 
 
 SIMULATED = SimLis2dw12
+RANGES = {"x": (-15.98, 15.98), "y": (-15.98, 15.98), "z": (-15.98, 15.98)}
+# ±16 g: 14 bits of 1.952 mg, left-justified in 16 (Table 3).
+_WORDS = (
+    (0x8000, -15.990784),
+    (0xFFFC, -0.001952),
+    (0x0000, 0.0),
+    (0x0004, 0.001952),
+    (0x0800, 0.999424),
+    (0x7FFC, 15.988832),
+)
+WORDS = {"x": _WORDS, "y": _WORDS, "z": _WORDS}
+# Noise of x, y, z in g RMS (90 ug/rtHz) at a rate in Hz, and the bandwidth as a share of it.
+FELT = ((0.0025, 0.0025, 0.0025), 1600.0, 0.5)

@@ -52,3 +52,16 @@ class SimLis3dh(StChip):
 
 
 SIMULATED = SimLis3dh
+RANGES = {"x": (-15.98, 15.98), "y": (-15.98, 15.98), "z": (-15.98, 15.98)}
+# ±16 g: 12 bits of 12 mg, left-justified in 16 (Table 4).
+_WORDS = (
+    (0xACB0, -15.996),
+    (0xFFF0, -0.012),
+    (0x0000, 0.0),
+    (0x0010, 0.012),
+    (0x0530, 0.996),
+    (0x5350, 15.996),
+)
+WORDS = {"x": _WORDS, "y": _WORDS, "z": _WORDS}
+# Noise of x, y, z in g RMS (220 ug/rtHz) at a rate in Hz, and the bandwidth as a share of it.
+FELT = ((0.0057, 0.0057, 0.0057), 1344.0, 0.5)

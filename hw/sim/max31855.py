@@ -1,8 +1,12 @@
 """A simulated MAX31855, written from datasheet 19-5793 rev. 5: one 32-bit word, ten a second.
 
+It takes a type K thermocouple for a straight line of 41.276 uV/degC, as the real one does.
+
 `source(t_s)` gives (hot junction, the chip itself, fault) in degC; fault is "", "open",
 "short_gnd" or "short_vcc".
 """
+
+from hw.sim.type_k import emf_mv
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -10,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CONVERSION_NS = 100_000_000
+MV_PER_DEGC = 0.041276
 FAULT_BITS = {"": 0, "open": 1, "short_gnd": 2, "short_vcc": 4}
 
 
@@ -33,7 +38,8 @@ class SimMax31855:
         if now_ns < self._due_ns:
             return
         hot, cold, fault = self.source(now_ns / 1e9)
-        self._word = word(hot, cold, fault)
+        linear = cold + (emf_mv(hot) - emf_mv(cold)) / MV_PER_DEGC
+        self._word = word(linear, cold, fault)
         self._due_ns = now_ns - now_ns % self._period_ns + self._period_ns
         self.conversions += 1
 
@@ -59,3 +65,30 @@ def _counts(degc: float, per_degc: int, bits: int) -> int:
 
 
 SIMULATED = SimMax31855
+RANGES = {"hot": (-200.0, 1370.0), "cold": (-40.0, 124.0)}
+# A count of 0.25 degC is up to 0.69 degC at -200, where the thermocouple gives least.
+EPSILON = {"hot": 0.75, "cold": 0.0625}
+# Tables 4 and 5 of the datasheet.
+WORDS = {
+    "hot": (
+        (0x3C18, -250.0),
+        (0x3FFC, -1.0),
+        (0x3FFF, -0.25),
+        (0x0000, 0.0),
+        (0x0064, 25.0),
+        (0x0193, 100.75),
+        (0x0FA0, 1000.0),
+        (0x1900, 1600.0),
+        (0x2000, -2048.0),
+    ),
+    "cold": (
+        (0xC90, -55.0),
+        (0xEC0, -20.0),
+        (0xFF0, -1.0),
+        (0xFFF, -0.0625),
+        (0x000, 0.0),
+        (0x190, 25.0),
+        (0x649, 100.5625),
+        (0x7F0, 127.0),
+    ),
+}

@@ -27,7 +27,8 @@ class Sampler:
         self.source = source
         self._counts = counts
         self._entries_max = entries_max
-        self._entries = array("i", [0] * (3 * entries_max))
+        self._entries = array("i", bytes(4 * 3 * entries_max))
+        self._numbers = bytearray(entries_max)
         self._first = 0
         self._begun_ns = 0
         self._sampled = 0
@@ -39,6 +40,7 @@ class Sampler:
         self.speed = 1.0 + clock_error
         self.push_g: "tuple[float, float, float] | None" = None  # the self-test's force, while on
         self.duplicate_every = 0  # a fault on demand: every n-th frame enters twice
+        self.drop_every = 0  # a fault on demand: every n-th frame is counted, but does not enter
         self.stuck: "dict[int, float]" = {}  # a fault on demand: axis: the g at which it stands
 
     def begin(self) -> None:
@@ -69,8 +71,8 @@ class Sampler:
         return self._entries[3 * self._first + axis]
 
     def number(self) -> int:
-        """How many frames had been sampled before the oldest one held."""
-        return self._sampled - self.held
+        """The number of the oldest frame held, modulo 256, counted as it was sampled."""
+        return self._numbers[self._first]
 
     def pop(self) -> None:
         """The oldest frame is gone."""
@@ -88,10 +90,12 @@ class Sampler:
             self._lose(first)
         for place in range(first, count):
             at = 3 * place
-            self._enter(values[at], values[at + 1], values[at + 2])
             number = self._sampled + place + 1
+            if self.drop_every and number % self.drop_every == 0:
+                continue
+            self._enter(number, values[at], values[at + 1], values[at + 2])
             if self.duplicate_every and number % self.duplicate_every == 0:
-                self._enter(values[at], values[at + 1], values[at + 2])
+                self._enter(number, values[at], values[at + 1], values[at + 2])
         self._sampled += count
 
     def _moved(self, values: "Any", count: int) -> "list[float]":
@@ -99,11 +103,13 @@ class Sampler:
         push_g = self.push_g or (0.0, 0.0, 0.0)
         return [self.stuck.get(n % 3, values[n] + push_g[n % 3]) for n in range(3 * count)]
 
-    def _enter(self, x: float, y: float, z: float) -> None:
+    def _enter(self, number: int, x: float, y: float, z: float) -> None:
         while self.held >= self.room:
             self.pop()
             self._lose(1)
-        at = 3 * ((self._first + self.held) % self._entries_max)
+        entry = (self._first + self.held) % self._entries_max
+        self._numbers[entry] = number & 0xFF
+        at = 3 * entry
         self._entries[at] = self._counts(x)
         self._entries[at + 1] = self._counts(y)
         self._entries[at + 2] = self._counts(z)

@@ -1,56 +1,81 @@
-"""A driver, its simulated chip, a bus and time: what every contract test arranges."""
+"""A driver, its simulated chip, a bus and time: what every contract test arranges.
 
+Drivers and simulated chips are found by their files: a new one is tested by being there.
+"""
+
+import os
+
+import drivers
 from hw.sim.bus import SimI2c, SimSpi
 from tests.contract.tools import Time
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
-DRIVERS = (
-    "adxl345",
-    "adxl355",
-    "iis3dwb",
-    "lis2dw12",
-    "lis3dh",
-    "max31855",
-    "max31856",
-    "mcp9600",
-)
-ACCELEROMETERS = ("adxl345", "adxl355", "iis3dwb", "lis2dw12", "lis3dh")
-THERMOCOUPLES = ("max31855", "max31856", "mcp9600")
+
+def _discovered() -> "tuple[dict[str, Any], dict[str, Any], dict[str, Any]]":
+    """By name: driver, simulated chip's class and the module of the latter; variants too."""
+    found: dict[str, Any] = {}
+    simulated: dict[str, Any] = {}
+    modules: dict[str, Any] = {}
+    names = [name[:-3] for name in os.listdir(_folder(drivers)) if name.endswith(".py")]
+    for name in sorted(names):
+        module = _module(f"drivers.{name}")
+        if not hasattr(module, "DRIVER"):
+            continue
+        chip = _module(f"hw.sim.{name}")
+        found[name], simulated[name], modules[name] = module.DRIVER, chip.SIMULATED, chip
+        for variant in getattr(module, "VARIANTS", ()):
+            found[variant.CHIP] = variant
+            simulated[variant.CHIP] = chip.VARIANTS[variant.CHIP]
+            modules[variant.CHIP] = chip
+    return found, simulated, modules
 
 
-def _steady(t0_s: float, period_s: float, count: int) -> "list[float]":
-    return [0.5, -0.25, 1.0] * count
+def _folder(package: "Any") -> str:
+    path: str = package.__file__
+    return path.rsplit("/", 1)[0] if "/" in path else "."
 
 
-# What each simulated chip is made to feel, and what its channels must then say.
-FELT: "dict[str, Any]" = {}
-for _name in ACCELEROMETERS:
-    FELT[_name] = (_steady, (0.5, -0.25, 1.0))
-for _name in THERMOCOUPLES:
-    FELT[_name] = (lambda t_s: (-7.25, 27.5, ""), (-7.25, 27.5))
+def _module(name: str) -> "Any":
+    return __import__(name, None, None, ("*",))
+
+
+DRIVERS, SIMULATED, FACTS = _discovered()
+ACCELEROMETERS = [name for name in sorted(DRIVERS) if DRIVERS[name].MEASURES == "vibration"]
+THERMOCOUPLES = [name for name in sorted(DRIVERS) if DRIVERS[name].MEASURES == "temperature"]
+EXPECTED = {"vibration": (0.5, -0.25, 1.0), "temperature": (-7.25, 27.5)}
 
 
 class Rig:
-    """One driver, its chip, a bus and time."""
+    """One driver, its chip, a bus and time; `rate_hz`: its fastest unless another is given."""
 
-    def __init__(self, name: str, way: str = "spi", rate_hz: "int | None" = None) -> None:
-        self.driver_type = type_of(name)
-        simulated = __import__(f"hw.sim.{name}", None, None, ("SIMULATED",)).SIMULATED
-        source, self.expected = FELT[name]
+    def __init__(
+        self, name: str, way: str = "spi", rate_hz: "int | None" = None, **options: "Any"
+    ) -> None:
+        self.driver_type = DRIVERS[name]
+        self.expected = EXPECTED[self.driver_type.MEASURES]
         self.time = Time()
-        self.chip = simulated(source, 0.0)
+        self.chip: Any = SIMULATED[name](None, 0.0)
+        self.feel(self.expected)
         address = None
         self.bus: Any = SimSpi(self.chip, self.time)
         if way == "i2c":
             address = self.driver_type.ADDRESSES[0]
             self.bus = SimI2c({address: self.chip}, self.time)
         self.rate_hz = rate_hz or self.driver_type.RATES_HZ[-1]
-        self.driver = self.driver_type(self.bus, self.rate_hz, address)
+        self.driver: Any = self.driver_type(self.bus, self.rate_hz, address, **options)
         size = self.driver.layout.frame_bytes
         self.buffer = bytearray((self.driver.fifo_frames + 1) * size)
+
+    def feel(self, values: "Any", fault: str = "") -> None:
+        """From now on the chip feels these values of its channels."""
+        if self.driver_type.MEASURES == "vibration":
+            self.chip.sampler.source = lambda t0_s, period_s, count: list(values) * count
+        else:
+            self.chip.source = lambda t_s: (values[0], values[1], fault)
 
     def start(self) -> None:
         self.driver.identify()
@@ -67,23 +92,31 @@ class Rig:
         return memoryview(self.buffer)[place * size : (place + 1) * size]
 
 
-def rigs(names: "tuple[str, ...]" = DRIVERS) -> "list[Rig]":
-    """Every driver on every bus that it can be on."""
-    made = []
-    for name in names:
-        driver = type_of(name)
+def rigs(names: "Any" = None) -> "Iterator[Rig]":
+    """Every driver on every bus that it can be on; one at a time, for a small heap."""
+    for name in sorted(DRIVERS) if names is None else names:
+        driver = DRIVERS[name]
         if driver.SPI_MODE is not None:
-            made.append(Rig(name))
+            yield Rig(name)
         if driver.ADDRESSES:
-            made.append(Rig(name, "i2c", driver.RATES_HZ[0]))
-    return made
+            yield Rig(name, "i2c", driver.RATES_HZ[0])
 
 
-def type_of(name: str) -> "Any":
-    return __import__(f"drivers.{name}", None, None, ("DRIVER",)).DRIVER
+def epsilon(rig: "Rig", channel: str) -> float:
+    """What the chip says that a value may be off by, and a little for floats."""
+    fixed = facts(rig).EPSILON if hasattr(facts(rig), "EPSILON") else None
+    return 1.001 * float(rig.chip.epsilon() if fixed is None else fixed[channel])
 
 
-def epsilon(rig: "Rig", channel: "Any") -> float:
-    """What a rounded value may be off by, and a little for floats."""
-    count = rig.chip.epsilon() if hasattr(rig.chip, "epsilon") else channel.scale
-    return 1.001 * float(count)
+def facts(rig: "Rig") -> "Any":
+    """The file of the rig's simulated chip: RANGES of its channels, the datasheet's WORDS."""
+    return FACTS[rig.driver_type.CHIP]
+
+
+def counting(t0_s: float, period_s: float, count: int) -> "list[float]":
+    """Each frame is one step of 1/64 g above the last, within 2 g: more than any chip's count."""
+    first = int(t0_s / period_s + 0.5)
+    values: list[float] = []
+    for place in range(count):
+        values += [((first + place) % 128) / 64.0, 0.0, 0.0]
+    return values

@@ -1,7 +1,7 @@
 """Each accelerometer's self-test: a sound chip passes, a dead axis does not, nothing stays set."""
 
 from drivers.device import SensorFault, decode_frame
-from tests.contract.rig import ACCELEROMETERS, THERMOCOUPLES, Rig, epsilon, rigs, type_of
+from tests.contract.rig import ACCELEROMETERS, DRIVERS, THERMOCOUPLES, Rig, epsilon, rigs
 from tests.contract.tools import near, raised
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -47,7 +47,7 @@ def test_after_a_self_test_the_chip_measures_as_before() -> None:
         assert 4 <= drained.frames <= 6, (rig.driver.CHIP, drained)
         values = decode_frame(rig.frame(drained.frames - 1), rig.driver.layout)
         for value, expected, channel in zip(values, rig.expected, rig.driver.layout.channels):
-            assert near(value, expected, epsilon(rig, channel)), (rig.driver.CHIP, values)
+            assert near(value, expected, epsilon(rig, channel.name)), (rig.driver.CHIP, values)
 
 
 def test_a_chip_that_stops_sampling_fails_its_self_test() -> None:
@@ -59,4 +59,4 @@ def test_a_chip_that_stops_sampling_fails_its_self_test() -> None:
 
 def test_thermocouple_chips_have_no_self_test() -> None:
     for name in THERMOCOUPLES:
-        assert not hasattr(type_of(name), "self_test"), name
+        assert not hasattr(DRIVERS[name], "self_test"), name

@@ -49,7 +49,7 @@ def theirs() -> dict[str, list[float]]:
             "lis3dh": in_g(lis3dh.acceleration),
             "adxl345": in_g(adxl345.acceleration),
             "mcp9600": [mcp9600.temperature, mcp9600.ambient_temperature],
-            "max31855": [max31855.temperature, max31855.reference_temperature],
+            "max31855": [max31855.temperature_NIST, max31855.reference_temperature],
             "max31856": [max31856.temperature, max31856.reference_temperature],
         }
     for select in selects.values():

@@ -87,7 +87,7 @@ def test_the_agent_listens_through_the_kernels_door(agent: RunningAgent, plant: 
         card = state[f"machine/{name}"]
         assert card["rate_hz"] == pytest.approx(rate_hz, rel=5e-3)
         assert 0.1 < card["velocity_rms_mm_s"] < 1.0
-        assert card["temperature_degc"] == 44.0
+        assert card["temperature_degc"] == pytest.approx(44.0, abs=0.26)
     assert state["device"]["simulated"] is False and state["degraded"] == {}
     lost = plant.accelerometer.sampler.overruns
     time.sleep(5)

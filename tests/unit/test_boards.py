@@ -147,7 +147,7 @@ def test_a_burst_longer_than_the_driver_takes_is_refused() -> None:
     board, chip = read_board(PI_5), known_chips()["iis3dwb"]
     there = bus_of(board, "spidev", 0)
     assert there is not None
-    sensor = Sensor("de", "iis3dwb", "spi0", None, 26667, 0)
+    sensor = Sensor("de", "iis3dwb", "spi0", None, 26667, 0, ())
     sent = chip.burst_bytes + 1
     assert sent > 3500, "the whole FIFO is one burst"
     for at_most, complaints in (

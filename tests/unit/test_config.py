@@ -8,6 +8,7 @@ import pytest
 
 from agent.analysis.evidence import machine_facts
 from agent.checked import ConfigFault
+from agent.chips import known_chips
 from agent.config import read_settings
 
 GOOD: dict[str, Any] = {
@@ -155,3 +156,43 @@ def test_a_chip_is_refused_on_a_bus_that_it_has_not() -> None:
     sensors = [{"name": "de", "chip": "mcp9600", "bus": "spi0"}]
     (complaint,) = complaints(sensors=sensors, machines=[{"name": "M", "vibration": "de"}])[:1]
     assert "mcp9600 is not a chip for SPI" in complaint
+
+
+def test_the_options_of_a_chip_are_read_and_have_defaults() -> None:
+    held = copy.deepcopy(GOOD)
+    held["sensors"][1] = {"name": "tc", "chip": "max31856", "bus": "spi0", "chip_select": 1}
+    assert read_settings(json.dumps(held)).sensors[1].options == (
+        ("thermocouple", "K"),
+        ("mains_hz", 60),
+    )
+    held["sensors"][1].update(thermocouple="T", mains_hz=50)
+    options = dict(read_settings(json.dumps(held)).sensors[1].options)
+    assert options == {"thermocouple": "T", "mains_hz": 50}
+    assert read_settings(json.dumps(held)).sensors[0].options == ()
+
+
+@pytest.mark.parametrize(
+    ("chip", "key", "value", "expected"),
+    [
+        ("max31856", "thermocouple", "Q", "a thermocouple of max31856 (choose K B E J N R S T)"),
+        ("max31856", "mains_hz", True, "a mains_hz of max31856 (choose 60 50)"),
+        ("max31855", "mains_hz", 60, "an option of max31855; of max31856 it is"),
+        ("max31855", "linearisation", "K", "a linearisation of max31855 (choose nist chip)"),
+        ("max31855", "thermocouple", "K", "of mcp9600 max31856 mcp9601 it is"),
+    ],
+)
+def test_an_option_that_a_chip_has_not_is_refused_with_the_choices(
+    chip: str, key: str, value: Any, expected: str
+) -> None:
+    sensor = {"name": "tc", "chip": chip, "bus": "spi0", "chip_select": 1, key: value}
+    (line,) = complaints(sensors__1=sensor)
+    assert line.startswith(f"sensors[1].{key}: {json.dumps(value)} is not")
+    assert all(word in line for word in expected.split()), line
+
+
+def test_variants_are_names_that_the_configuration_accepts() -> None:
+    held = copy.deepcopy(GOOD)
+    held["sensors"][0]["chip"] = "adxl343"
+    assert read_settings(json.dumps(held)).sensors[0].chip == "adxl343"
+    chips = known_chips()
+    assert chips["adxl343"].answers_as == "adxl345" and chips["mcp9601"].answers_as == "mcp9601"
