@@ -72,7 +72,7 @@ class Agent:
         self.clock = OsClock()
         self._plant = plant_for(settings, self.clock)
         self.bulletin = Bulletin()
-        self.store = SqliteStore(settings.state_dir)
+        self.store = SqliteStore(settings.state_dir, settings.store.limit_mb)
         self._records = Mailbox(RECORDS_QUEUED)
         self._recorder = Recorder(self.store, self.clock, self.bulletin, self._records)
         self._supervisor = Supervisor(self.clock, self.bulletin)

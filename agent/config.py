@@ -20,7 +20,7 @@ from agent.checked import (
 )
 from agent.chips import BUS_KINDS, known_chips
 from agent.config_relations import relations
-from agent.limits import LEARN_MIN, STOPPED_BELOW_MM_S
+from agent.limits import LEARN_MIN, STOPPED_BELOW_MM_S, STORE_MB, STORE_MB_MIN
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ I2C_SPEED_HZ, SPI_SPEED_HZ = 100_000, 2_000_000  # a Raspberry Pi's own defaults
 
 Device = namedtuple("Device", ("site", "name"))
 Page = namedtuple("Page", ("host", "port"))
+Store = namedtuple("Store", ("limit_mb",))
 Broker = namedtuple(
     "Broker",
     (
@@ -97,6 +98,7 @@ Settings = namedtuple(
         "device",
         "language",
         "state_dir",
+        "store",
         "page",
         "broker",
         "model_dir",
@@ -127,6 +129,7 @@ def _settings(root: "Part") -> "Settings":
         _device(root.part("device")),
         root.take("language", one_of(LANGUAGES), one_of_these(LANGUAGES), "es"),
         root.take("state_dir", "a folder's path", is_text),
+        _store(root.part("store", {})),
         _page(root.part("page", {})),
         _broker(root.part("broker")) if root.has("broker") else None,
         root.take("model_dir", "a folder's path", is_text, None),
@@ -145,6 +148,14 @@ def _device(part: "Part") -> "Device":
     device = Device(part.take("site", plain, _is_topic), part.take("name", plain, _is_topic))
     part.done()
     return device
+
+
+def _store(part: "Part") -> "Store":
+    sizes = f"a size of {STORE_MB_MIN} to 100000 MB"
+    fits = number(STORE_MB_MIN - 1e-9, 1e5)
+    store = Store(part.take("limit_mb", sizes, fits, STORE_MB))
+    part.done()
+    return store
 
 
 def _page(part: "Part") -> "Page":

@@ -125,6 +125,9 @@ NewRow = namedtuple("NewRow", ("lane", "mono_ns", "kind", "body"))  # numbered b
 TOMBSTONE = (
     "tombstone"  # kind; body {lane, boot, seq_from, seq_to, count, reason}; in the alarm lane
 )
+SUMMARY = "summary"  # kind of a thinned row (agent/store/thinning.py)
+CLOCK = "clock"  # kind; body: how rows of a boot are to be dated; in the alarm lane
+NOT_ALARMS = (TOMBSTONE, CLOCK, "config_reported")  # urgent, but no reason to keep what is around
 
 # One lane's account since the file began: produced = delivered + evicted + refused + backlog, in
 # rows as they were produced. `bytes`: of what it holds.

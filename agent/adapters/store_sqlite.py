@@ -12,10 +12,12 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from agent.limits import STORE_MB
 from agent.ports import LANES, StoreFault, StoreStats
 from agent.sqlite_files import SETTINGS_FILE, TELEMETRY_FILE, newest_boot, open_or_set_aside
 from agent.store.lanes import Lanes
 from agent.store.past import Past
+from agent.store.relief import Relief
 from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -29,17 +31,20 @@ FILES = {TELEMETRY: TELEMETRY_FILE, SETTINGS: SETTINGS_FILE}
 
 
 class SqliteStore:
-    """`directory`: of the two files, made if missing. One agent a directory (flock)."""
+    """`directory`: of the files, made if missing; one agent a directory (flock). `limit_mb`: how
+    large the telemetry may grow; what has to go then is accounted for."""
 
     boot = 0
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, limit_mb: float = STORE_MB) -> None:
         self._directory = Path(directory)
+        self._limit_bytes = int(limit_mb * 2**20)
         self._worker: "Worker | None" = None
         self._db: "dict[str, Any]" = {}
         self._lock: "Any" = None
         self._lanes: "Any" = None
         self._past: "Any" = None
+        self._relief: "Any" = None
         self._carried = 0
         self._delivered_before = 0
         self._boot_kept = False
@@ -137,6 +142,7 @@ class SqliteStore:
             notes.append(note)
         db = self._db[TELEMETRY]
         self._lanes, self._past = Lanes(db, self.boot), Past(db, self.boot)
+        self._relief = Relief(db, self._lanes, self._past, self._limit_bytes)
         lanes = self._lanes.stats()
         self._carried = sum(lane.backlog for lane in lanes)
         self._delivered_before = sum(lane.delivered for lane in lanes)
@@ -186,8 +192,11 @@ class SqliteStore:
         if not self._boot_kept and self._keep_boot():
             raise StoreFault(f"{self._directory}: the number of this boot could not be kept")
         with self._lanes.transaction():
+            self._relief.make_room(sum(len(row.body) for row in rows) // 4)
             self._lanes.append(rows)
             self._past.add(history)
+            self._relief.note_alarms(rows, self.boot)
+            self._relief.make_room()
 
     def _oldest(self, lane: str, after_id: int, limit_rows: int) -> "tuple[list[Row], bool]":
         found = self._lanes.oldest(lane, after_id, limit_rows)
@@ -234,7 +243,7 @@ class SqliteStore:
             with self._lanes.transaction():
                 self._lanes.trim()
                 self._past.write()
-        self._lanes = self._past = None
+        self._lanes = self._past = self._relief = None
         for db in self._db.values():
             db.conn.close()
         self._db = {}

@@ -28,6 +28,7 @@ TABLES = (
     "CREATE TABLE refused (place INTEGER PRIMARY KEY, lane TEXT, id INTEGER, mono_ns INTEGER,"
     " kind TEXT, body TEXT, reason TEXT)",
 )
+LEVELS = 4
 COLUMNS = "id, first, covered, level, total, crc, body"
 
 
@@ -46,7 +47,7 @@ class Lane:
         self.delivered = 0
         self.evicted = 0
         self.refused = 0
-        self.bytes = 0
+        self.bytes = [0, 0, 0, 0]  # by level
         self.partly = 0  # acknowledged rows of the bundle that `acked` lies within
 
     @property
@@ -69,7 +70,9 @@ class Lanes:
     @contextlib.contextmanager
     def transaction(self) -> "Iterator[None]":
         """One commit of all that is done within; when it fails, the counts are as before."""
-        before = {name: dict(vars(lane)) for name, lane in self._lanes.items()}
+        before = {
+            name: {**vars(lane), "bytes": list(lane.bytes)} for name, lane in self._lanes.items()
+        }
         committed = False
         try:
             with self._db.atomic():
@@ -172,7 +175,51 @@ class Lanes:
         lane.refused += stands_for(row)
         self._keep_account(lane)
         seq = row_seq(identity)
-        self._bury(lane, row_boot(identity), (row.first_seq or seq, seq), reason)
+        self._bury(lane, row_boot(identity), (row.first_seq or seq, seq), reason, stands_for(row))
+
+    def bytes_of(self, name: str) -> int:
+        return sum(self._lanes[name].bytes)
+
+    def bytes_by_level(self, name: str) -> "list[int]":
+        return list(self._lanes[name].bytes)
+
+    def waiting(self, name: str, level: "int | None", limit: int) -> "list[Bundle]":
+        """The lane's oldest bundles, of a level if said, none of which is acknowledged in part."""
+        lane = self._lanes[name]
+        after = lane.acked
+        if lane.partly:
+            after = self._next(lane, after).id  # type: ignore[union-attr]
+        query = (
+            f"SELECT {COLUMNS} FROM {lane.table} WHERE id > ?"
+            f" AND level = COALESCE(?, level) ORDER BY id LIMIT ?"
+        )
+        return [Bundle(*one) for one in self._db.execute(query, (after, level, limit)).fetchall()]
+
+    def rows_of(self, name: str, bundles: "list[Bundle]") -> "list[Row]":
+        """Their rows; a bundle that is damaged gives none, and is given up."""
+        return [row for bundle in bundles for row in self._rows(self._lanes[name], bundle)]
+
+    def replace(self, name: str, old: "list[Bundle]", rows: "list[Row]", level: int) -> None:
+        """Within a transaction: `rows` stand for what the `old` bundles, of one run, held."""
+        lane = self._lanes[name]
+        for bundle in old:
+            self._delete(lane, (bundle.id - 1, bundle.id))
+        for boot in sorted({row_boot(row.id) for row in rows}):
+            for some in chunks([row for row in rows if row_boot(row.id) == boot]):
+                self._insert(lane, pack(some, level, old[-1].total))
+
+    def evict(self, name: str, bundles: "list[Bundle]", reason: str) -> None:
+        """Within a transaction: the oldest bundles go, a tombstone for each boot among them."""
+        lane = self._lanes[name]
+        for boot in sorted({row_boot(bundle.id) for bundle in bundles}):
+            some = [bundle for bundle in bundles if row_boot(bundle.id) == boot]
+            count = sum(bundle.covered for bundle in some)
+            for bundle in some:
+                self._delete(lane, (bundle.id - 1, bundle.id))
+            lane.evicted += count
+            self._bury(lane, boot, (some[0].first, row_seq(some[-1].id)), reason, count)
+        if bundles:
+            self._keep_account(lane)
 
     def stats(self) -> "tuple[LaneStats, ...]":
         return tuple(
@@ -183,7 +230,7 @@ class Lanes:
                 lane.evicted,
                 lane.refused,
                 lane.backlog,
-                lane.bytes,
+                sum(lane.bytes),
             )
             for lane in self._lanes.values()
         )
@@ -205,14 +252,16 @@ class Lanes:
             self._insert(lane, pack(some, 0, lane.produced))
             lane.newest = some[-1].id
 
-    def _bury(self, lane: "Lane", boot: int, seqs: "tuple[int, int]", reason: str) -> None:
-        """A tombstone for rows that leave undelivered."""
+    def _bury(
+        self, lane: "Lane", boot: int, seqs: "tuple[int, int]", reason: str, count: int
+    ) -> None:
+        """A tombstone for `count` rows that leave undelivered; others of the range left before."""
         body = {
             "lane": lane.name,
             "boot": boot,
             "seq_from": seqs[0],
             "seq_to": seqs[1],
-            "count": seqs[1] - seqs[0] + 1,
+            "count": count,
             "reason": reason,
         }
         text = json.dumps(body, separators=(",", ":"))
@@ -243,19 +292,20 @@ class Lanes:
         first = bundle.first if 0 < bundle.first <= last else last
         lane.evicted += last - first + 1
         self._keep_account(lane)
-        self._bury(lane, boot, (first, last), reason)
+        self._bury(lane, boot, (first, last), reason, last - first + 1)
 
     def _delete(self, lane: "Lane", ids: "tuple[int, int]") -> None:
         """Deletes bundles with `ids`[0] < id <= `ids`[1]."""
-        query = f"SELECT SUM(LENGTH(body)) FROM {lane.table} WHERE id > ? AND id <= ?"
-        lane.bytes -= self._db.execute(query, ids).fetchone()[0] or 0
+        query = f"SELECT level, LENGTH(body) FROM {lane.table} WHERE id > ? AND id <= ?"
+        for level, size in self._db.execute(query, ids).fetchall():
+            lane.bytes[level] -= size
         self._db.execute(f"DELETE FROM {lane.table} WHERE id > ? AND id <= ?", ids)
 
     def _insert(self, lane: "Lane", bundle: "Bundle") -> None:
         self._db.execute(
             f"INSERT INTO {lane.table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(bundle)
         )
-        lane.bytes += len(bundle.body)
+        lane.bytes[bundle.level] += len(bundle.body)
 
     def _keep_account(self, lane: "Lane") -> None:
         self._db.execute(
@@ -270,7 +320,10 @@ class Lanes:
         lane.newest = self._number(f"SELECT MAX(id) FROM {lane.table}")
         total = self._number(f"SELECT total FROM {lane.table} ORDER BY id DESC LIMIT 1")
         held = self._number(f"SELECT SUM(covered) FROM {lane.table}")
-        lane.bytes = self._number(f"SELECT SUM(LENGTH(body)) FROM {lane.table}")
+        query = f"SELECT level, SUM(LENGTH(body)) FROM {lane.table} GROUP BY level"
+        for level, size in self._db.execute(query).fetchall():
+            if level in range(LEVELS):
+                lane.bytes[level] += size
         lane.evicted, lane.refused = kept[1:]
         lane.produced = max(kept[0], total)
         lane.delivered = max(0, lane.produced - lane.evicted - lane.refused - held)

@@ -25,6 +25,8 @@ class Past:
         self._db = db
         self._boot = boot
         self._held: "list[tuple[str, int, str]]" = []
+        query = "SELECT SUM(LENGTH(body)) FROM past"
+        self.bytes: int = db.execute(query).fetchone()[0] or 0
 
     def add(self, history: "list[tuple[str, int, str]]") -> None:
         """Keeps (machine, mono_ns, body); writes once a minute's worth is there."""
@@ -44,10 +46,17 @@ class Past:
             "INSERT INTO past (boot, from_ns, crc, body) VALUES (?, ?, ?, ?)",
             (self._boot, self._held[0][1], zlib.crc32(body), body),
         )
-        self._db.execute(
-            "DELETE FROM past WHERE place <= (SELECT MAX(place) FROM past) - ?", (PAST_BUNDLES,)
-        )
+        self.bytes += len(body)
         self._held = []
+        if self._db.execute("SELECT COUNT(*) FROM past").fetchone()[0] > PAST_BUNDLES:
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        """Within a transaction."""
+        query = "SELECT place, LENGTH(body) FROM past ORDER BY place LIMIT 16"
+        for place, size in self._db.execute(query).fetchall():
+            self._db.execute("DELETE FROM past WHERE place = ?", (place,))
+            self.bytes -= size
 
     def recent(self, machine: str, limit_rows: int) -> "list[str]":
         """Bodies of the machine's newest history, oldest first; damaged bundles are passed over."""
