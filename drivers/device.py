@@ -161,6 +161,9 @@ class I2cRegisters:
         self._bus.writeto_mem(self._address, register, self._one)
 
 
+_SLICES_KEPT = 33  # as many sizes as bursts of a FIFO of 32 have
+
+
 class SpiRegisters:
     """8-bit registers over SPI, the first byte being `read_code` or `write_code` of the register.
 
@@ -179,6 +182,8 @@ class SpiRegisters:
         self._many_bit = many_bit
         self._out = bytearray(2)
         self._in = bytearray(2)
+        self._burst_register = -1
+        self._slices: "dict[int, tuple[Any, Any, Any]]" = {}
         self._sent = memoryview(bytearray(1 + longest))
         self._received = memoryview(bytearray(1 + longest))
 
@@ -196,10 +201,20 @@ class SpiRegisters:
 
     def read_into(self, register: int, buffer: "Any", size: int) -> None:
         """One burst from `register` on fills the first `size` bytes of `buffer`."""
-        self._sent[0] = self.read_code(register) | self._many_bit
+        sent, received, payload = self._slices.get(size) or self._sliced(size)
+        if register != self._burst_register:
+            self._burst_register = register
+            self._sent[0] = self.read_code(register) | self._many_bit
+        self._bus.write_readinto(sent, received)
+        buffer[:size] = payload
+
+    def _sliced(self, size: int) -> "tuple[Any, Any, Any]":
+        """What a burst of `size` bytes sends, receives, and brings behind the first byte's echo."""
         received = self._received[: 1 + size]
-        self._bus.write_readinto(self._sent[: 1 + size], received)
-        buffer[:size] = received[1:]
+        slices = (self._sent[: 1 + size], received, received[1:])
+        if len(self._slices) < _SLICES_KEPT:
+            self._slices[size] = slices
+        return slices
 
     def reader(self, register: int, size: int) -> "tuple[Callable[[], None], Any]":
         """(read, view): each call of `read` puts `size` bytes from `register` on into `view`."""

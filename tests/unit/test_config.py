@@ -175,7 +175,7 @@ def test_the_options_of_a_chip_are_read_and_have_defaults() -> None:
     ("chip", "key", "value", "expected"),
     [
         ("max31856", "thermocouple", "Q", "a thermocouple of max31856 (choose K B E J N R S T)"),
-        ("max31856", "mains_hz", True, "a mains_hz of max31856 (choose 60 50)"),
+        ("max31856", "mains_hz", 60.0, "a mains_hz of max31856 (choose 60 50)"),
         ("max31855", "mains_hz", 60, "an option of max31855; of max31856 it is"),
         ("max31855", "linearisation", "K", "a linearisation of max31855 (choose nist chip)"),
         ("max31855", "thermocouple", "K", "of mcp9600 max31856 mcp9601 it is"),

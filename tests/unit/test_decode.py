@@ -56,7 +56,7 @@ def test_a_counter_that_jumps_is_counted_as_the_small_board_counts_it() -> None:
     tags = (0x11, 0x12, 0x14, 0x17)
     frames = [bytes((tags[n % 4],)) + bytes(6) for n in range(40)]
     assert broken_frames(b"".join(frames), layout) == []
-    raw = b"".join(frames[:10] + frames[11:20] + frames[19:])
+    raw = b"".join(frames[:10] + frames[12:20] + frames[19:])  # two lost, one twice
     ((status, reason, count),) = broken_frames(raw, layout)
     assert status == "out_of_spec" and "missing" in reason
     assert count == jumps(raw, layout) == 2
