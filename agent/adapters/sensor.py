@@ -9,6 +9,7 @@ import os
 import threading
 
 from agent.core.ladder import (
+    CLOCKS,
     REOPEN,
     RETRY,
     RUNNING,
@@ -154,7 +155,8 @@ class _Turn:
     def _climb(self, kind: str, error: "OSError | SensorFault") -> None:
         """One rung up: told, counted, and due when the ladder says so."""
         self._ladder = ladder = self._ladder.failed(kind)
-        self.climbed[ladder.rung] = self.climbed.get(ladder.rung, 0) + 1
+        if ladder.rung != CLOCKS:
+            self._count(ladder.rung)
         code, facts = reason_of(error)
         facts["next"] = ladder.words() + self._refusal
         fault = self._drainer.fault((code, facts))
@@ -164,6 +166,9 @@ class _Turn:
         self._bus_is_due = ladder.clocks or ladder.rung >= REOPEN
         self.due_ns = fault.mono_ns + int(ladder.delay_s * 1e9)
 
+    def _count(self, rung: int) -> None:
+        self.climbed[rung] = self.climbed.get(rung, 0) + 1
+
     def _treat_bus(self) -> None:
         """Nine clocks where they may help, then the bus is opened anew."""
         self._refusal = ""
@@ -171,6 +176,7 @@ class _Turn:
         if self._ladder.clocks and not others_run:  # a bus on which one chip answers does not hang
             try:
                 self._recovery.clocks()
+                self._count(CLOCKS)
             except OSError as error:
                 self._refusal = f"; nine clocks were not possible: {error.strerror}"
         self._recovery.reopen()

@@ -89,6 +89,8 @@ class Ladder:
         """What is done next, for the fault's text; "" while it runs."""
         if self.rung == ISOLATED:
             return f"{RUNG_WORDS[ISOLATED]} for {self.delay_s:g} s"
+        if self.rung == CLOCKS:  # whether they can be given is seen when they are tried
+            return "nine clocks come next"
         return "" if self.rung == RUNNING else RUNG_WORDS[self.rung]
 
     def _next_rung(self, kind: str) -> int:

@@ -4,11 +4,13 @@
 each kernel driver refuses, and with which errno, comes from the board's profile in hw/boards.
 """
 
+import functools
 import os
 import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 from collections import namedtuple
@@ -20,6 +22,7 @@ from hw.sim.wires import I2cWires
 from tests.door.gpio import BindNode, GpioNode, GpioRequest, I2cPins, Line
 from tests.shared import needed
 
+BUILT = tempfile.TemporaryDirectory(prefix="latido-door-")
 HERE = Path(__file__).resolve().parent
 OPEN, I2C_TRANSFER, SPI_TRANSFER, READ, WRITE, SMBUS, GPIO = range(1, 8)
 EOPNOTSUPP, EINVAL, ENOENT, EIO = 95, 22, 2, 5
@@ -175,7 +178,7 @@ class Door:
 
     def __init__(self, folder: Path, nodes: dict[str, Any]) -> None:
         self.nodes = nodes
-        self._library = _compiled(folder)
+        self._library = _compiled()
         self._place = str(folder / "door")
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self._place)
@@ -310,10 +313,12 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
     return content
 
 
-def _compiled(folder: Path) -> Path:
+@functools.cache
+def _compiled() -> Path:
+    """The library, built once by each run of the tests."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     needed(compiler is not None, "a C compiler (apt-get install gcc libc6-dev)")
-    target = folder / "door.so"
+    target = Path(BUILT.name) / "door.so"
     command = [str(compiler), "-shared", "-fPIC", "-O1", "-o", str(target), str(HERE / "door.c")]
     subprocess.run([*command, "-ldl", "-lpthread"], check=True, env={**os.environ})
     return target
