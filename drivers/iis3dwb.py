@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FIFO_STATUS1 = 0x3A  # and FIFO_STATUS2 behind it
 _OVERRUN = 0x40
 _TAG = 0x78
-_TAGS = (0x11, 0x12, 0x14, 0x17)  # sensor 0x02, counter 0 to 3, even parity (Table 87)
+_TAGS = (0x11, 0x12, 0x14, 0x17)  # sensor 0x02, counter 0 to 3, even parity
 _WORDS = 512
 _FRAME_BYTES = 7
 _G_PER_COUNT = 0.000488  # ±16 g (Table 3)

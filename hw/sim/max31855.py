@@ -68,7 +68,7 @@ SIMULATED = SimMax31855
 RANGES = {"hot": (-200.0, 1370.0), "cold": (-40.0, 124.0)}
 # A count of 0.25 degC is up to 0.69 degC at -200, where the thermocouple gives least.
 EPSILON = {"hot": 0.75, "cold": 0.0625}
-# Tables 4 and 5 of the datasheet.
+# The data formats of the datasheet, its examples and their bounds.
 WORDS = {
     "hot": (
         (0x3C18, -250.0),

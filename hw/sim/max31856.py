@@ -86,7 +86,7 @@ class SimMax31856:
 SIMULATED = SimMax31856
 RANGES = {"hot": (-200.0, 1370.0), "cold": (-55.0, 124.9)}
 EPSILON = {"hot": 2**-7, "cold": 2**-6}
-# Tables 8 and 9 of the datasheet.
+# The data formats of the datasheet, its examples and their bounds.
 WORDS = {
     "hot": (
         (0x78300, -250.0),

@@ -78,7 +78,7 @@ class SimMcp9601(SimMcp9600):
 SIMULATED = SimMcp9600
 RANGES = {"hot": (-200.0, 1372.0), "cold": (-40.0, 125.0)}
 EPSILON = {"hot": 0.0625, "cold": 0.0625}
-# 16 bits of two's complement, 1/16 degC (Registers 5-1 and 5-3).
+# 16 bits of two's complement, 1/16 degC (hot and cold junction register).
 WORDS = {
     "hot": (
         (0x8000, -2048.0),
