@@ -63,12 +63,16 @@ def read_board(name: str, folder: "Path" = FOLDER) -> "Board":
 
 def bus_of(board: "Board", kind: str, number: int) -> "BoardBus | None":
     """The board's bus that a configured one of `kind` and `number` is; None when it has none."""
-    wanted = (KERNEL_KIND.get(kind, kind), number)
-    for bus in board.buses:
-        if (bus.kind, bus.number) == wanted:
-            found: BoardBus = bus
-            return found
+    for bus in buses_of_kind(board, kind):
+        if bus.number == number:
+            return bus
     return None
+
+
+def buses_of_kind(board: "Board", kind: str) -> "list[BoardBus]":
+    """The board's buses that a configured one of `kind` may be; Blinka knows the header's only."""
+    same = [bus for bus in board.buses if bus.kind == KERNEL_KIND.get(kind, kind)]
+    return [bus for bus in same if kind not in KERNEL_KIND or bus.driver != "i2c-gpio"]
 
 
 def recovery_facts(board_name: "str | None", bus: "Any") -> "tuple[Recovery | None, str]":

@@ -1,6 +1,6 @@
 """What a named board's profile says of a configuration: buses, chip selects, speed, what fits."""
 
-from agent.boards import bus_of, read_board
+from agent.boards import bus_of, buses_of_kind, read_board
 from agent.checked import one_of
 from agent.chips import BUS_KINDS, known_chips
 
@@ -90,8 +90,7 @@ def _too_long(path: str, chip: "Chip", sent: int, at_most: int) -> str:
 
 def _no_such_bus(path: str, bus: "Bus", board: "Board") -> str:
     kind = "I2C" if BUS_KINDS[bus.kind] else "SPI"
-    wanted = "smbus2" if BUS_KINDS[bus.kind] else "spidev"
-    numbers = tuple(one.number for one in board.buses if one.kind == wanted)
+    numbers = tuple(one.number for one in buses_of_kind(board, bus.kind))
     return f"{path}: {bus.number} is not an {kind} bus of {board.name} {one_of(numbers)}"
 
 

@@ -136,6 +136,13 @@ def test_a_chip_that_stretches_the_clock_needs_a_bus_that_bears_it(board: str) -
     assert read_settings(json.dumps(held)).board == PI_5
 
 
+def test_blinka_has_the_headers_bus_only() -> None:
+    bus = {"name": "i2c3", "kind": "blinka_i2c", "number": 3}
+    assert said("buses", [*CONFIG["buses"][:2], bus]) == [
+        "buses[2].number: 3 is not an I2C bus of raspberry-pi-4 (choose 1)"
+    ]
+
+
 def test_a_bus_too_fast_for_a_chip_is_refused_on_any_board() -> None:
     assert said("buses.2.speed_hz", 400000, None) == [
         'sensors[2].bus: "i2c3" runs at 400000 Hz, too fast for mcp9600'
