@@ -1,0 +1,1 @@
+"""Values computed by libraries that cannot live beside ours, and the scripts that made them."""
