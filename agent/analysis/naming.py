@@ -147,7 +147,9 @@ def _needed(order: float, method: str) -> float:
 
 
 def _stands_out(best: "Heard") -> bool:
-    return bool(best.parts[0] >= SEEN and (best.parts[1:] >= SEEN).any())
+    """First and another multiple do; of the cage, whose order other shafts may have, all three."""
+    more = best.parts[1:] >= SEEN
+    return bool(best.parts[0] >= SEEN and (more.all() if best.name == "cage" else more.any()))
 
 
 def _is_ahead(best: "Heard", heard: "list[Heard]", shaft: "Shaft") -> bool:
@@ -156,8 +158,6 @@ def _is_ahead(best: "Heard", heard: "list[Heard]", shaft: "Shaft") -> bool:
 
 
 def _contests(other: "Heard", best: "Heard", shaft: "Shaft") -> bool:
-    if best.name == "cage" and other.parts[0] >= CAGE_ALONE:
-        return True  # a race's or a ball's line, which the cage only modulates
     if not _is_sideband(other, best, shaft):
         return bool(other.score > best.score - AHEAD)
     return RANK.index(other.name) < RANK.index(best.name) and other.score >= SEEN
@@ -176,7 +176,7 @@ def _overlooked(
             if not _is_sideband(wide, best, shaft) or wide.parts[0] >= best.parts[0]:
                 return True
         elif best.name == "cage" and wide.parts[0] >= CAGE_ALONE:
-            return True
+            return True  # a race's or a ball's line, which the cage only modulates
     return False
 
 
