@@ -93,9 +93,12 @@ def degc_of(mv: float) -> float:
 def corrected(values: "list[float]") -> "list[float]":
     """(hot, cold) of a linear chip, in degC, with the hot junction as ITS-90 has it.
 
-    What no type K thermocouple gives (an open one, a torn word) is left as it is.
+    What no type K thermocouple gives (an open one, a torn word) is left as it is, and so is a hot
+    junction as warm as the cold one: no EMF is no EMF, and a word of zeros stays one.
     """
     hot, cold = values
+    if hot == cold:
+        return values
     mv = (hot - cold) * CHIP_MV_PER_DEGC + emf_mv(cold)
     if not RANGE_MV[0] <= mv <= RANGE_MV[1]:
         return [hot, cold]

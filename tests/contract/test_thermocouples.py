@@ -42,6 +42,11 @@ def test_what_no_type_k_gives_is_left_as_it_is() -> None:
         assert corrected([hot, 25.0]) == [hot, 25.0]
 
 
+def test_junctions_of_one_temperature_are_left_as_they_are() -> None:
+    for degc in (-40.0, 0.0, 25.0):
+        assert corrected([degc, degc]) == [degc, degc]
+
+
 def test_the_chips_own_straight_line_can_be_had() -> None:
     rig = Rig("max31855", linearisation="chip")
     rig.feel((300.0, 25.0))

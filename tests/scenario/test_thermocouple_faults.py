@@ -79,6 +79,7 @@ def _set(rig: Rig, **faults: Any) -> Clear:
 
 
 MAX31855, MAX31856, MCP9600 = THERMOCOUPLES
+MCP9601 = Place("mcp9601", 3, True)  # as the MCP9600, but tells a short
 OF_ALL = (stuck_line, wrong_id, pulled_cable, faulty_source("open"))
 # A NAK storm is a fault of I2C; the MCP9600's registers have no bits that never change, the
 # MAX31855 no setting that a brown-out could take, and none of them a FIFO with entries to double.
@@ -88,7 +89,7 @@ MATRIX = [(place, fault) for place in THERMOCOUPLES for fault in OF_ALL] + [
     (MAX31855, flipped_bits),
     (MAX31856, faulty_source("voltage")),
     (MAX31856, flipped_bits),
-    (MCP9600, faulty_source("short")),
+    (MCP9601, faulty_source("short")),
     (MCP9600, nak_storm),
 ]
 
