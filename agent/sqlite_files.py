@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from agent.limits import BUSY_WAIT_S, WAL_BYTES
 from agent.ports import LANES, StoreFault, row_boot
-from agent.store import lanes, old_files, past, relief
+from agent.store import dates, lanes, old_files, past, relief
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 FileKind = namedtuple("FileKind", ("schema", "tables", "moves"))
 BOOTS = "CREATE TABLE boots (boot INTEGER PRIMARY KEY)"
 TELEMETRY_FILE = FileKind(
-    2, (*lanes.TABLES, *past.TABLES, *relief.TABLES, BOOTS), {1: old_files.telemetry_1_to_2}
+    2,
+    (*lanes.TABLES, *past.TABLES, *relief.TABLES, *dates.TABLES, BOOTS),
+    {1: old_files.telemetry_1_to_2},
 )
 SETTINGS_FILE = FileKind(1, ("CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT)", BOOTS), {})
 BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits

@@ -11,7 +11,10 @@ class OsClock:
     """`monotonic_ns` for order and durations, `utc_ns` for people."""
 
     def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
+        """Of the board's oscillator as it is: a clock that the network slews has two rates, and
+        what was recorded before the first sync could not be dated by the rate seen after it.
+        """
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
 
     def utc_ns(self) -> int:
         return time.time_ns()

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from agent.limits import STORE_MB
 from agent.ports import LANES, StoreFault, StoreStats
 from agent.sqlite_files import SETTINGS_FILE, TELEMETRY_FILE, newest_boot, open_or_set_aside
+from agent.store.dates import Dates
 from agent.store.lanes import Lanes
 from agent.store.past import Past
 from agent.store.relief import Relief
@@ -44,6 +45,7 @@ class SqliteStore:
         self._lock: "Any" = None
         self._lanes: "Any" = None
         self._past: "Any" = None
+        self._dates: "Any" = None
         self._relief: "Any" = None
         self._carried = 0
         self._delivered_before = 0
@@ -141,7 +143,8 @@ class SqliteStore:
         if note:
             notes.append(note)
         db = self._db[TELEMETRY]
-        self._lanes, self._past = Lanes(db, self.boot), Past(db, self.boot)
+        self._lanes, self._dates = Lanes(db, self.boot), Dates(db, self.boot)
+        self._past = Past(db, self.boot, self._dates)
         self._relief = Relief(db, self._lanes, self._past, self._limit_bytes)
         lanes = self._lanes.stats()
         self._carried = sum(lane.backlog for lane in lanes)
@@ -195,6 +198,7 @@ class SqliteStore:
             self._relief.make_room(sum(len(row.body) for row in rows) // 4)
             self._lanes.append(rows)
             self._past.add(history)
+            self._dates.note(rows)
             self._relief.note_alarms(rows, self.boot)
             self._relief.make_room()
 

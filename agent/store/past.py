@@ -12,6 +12,8 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.store.dates import Dates
+
 TABLES = (
     "CREATE TABLE past (place INTEGER PRIMARY KEY, boot INTEGER, from_ns INTEGER, crc INTEGER,"
     " body BLOB)",
@@ -21,7 +23,8 @@ TABLES = (
 class Past:
     """`add` within the caller's transaction; `recent` reads newest first, gives oldest first."""
 
-    def __init__(self, db: "Any", boot: int) -> None:
+    def __init__(self, db: "Any", boot: int, dates: "Dates") -> None:
+        self._dates = dates
         self._db = db
         self._boot = boot
         self._held: "list[tuple[str, int, str]]" = []
@@ -60,11 +63,19 @@ class Past:
 
     def recent(self, machine: str, limit_rows: int) -> "list[str]":
         """Bodies of the machine's newest history, oldest first; damaged bundles are passed over."""
-        found = [body for name, _, body in reversed(self._held) if name == machine]
-        for crc, blob in self._db.execute("SELECT crc, body FROM past ORDER BY place DESC"):
+        found = self._of(machine, self._boot, self._held)
+        query = "SELECT boot, crc, body FROM past ORDER BY place DESC"
+        for boot, crc, blob in self._db.execute(query):
             if len(found) >= limit_rows:
                 break
             if zlib.crc32(blob) == crc:
-                rows = json.loads(zlib.decompress(blob))
-                found += [body for name, _, body in reversed(rows) if name == machine]
+                found += self._of(machine, boot, json.loads(zlib.decompress(blob)))
         return found[:limit_rows][::-1]
+
+    def _of(self, machine: str, boot: int, rows: "Any") -> "list[str]":
+        """The machine's bodies, newest first, as they are dated now."""
+        return [
+            self._dates.dated(boot, mono_ns, body)
+            for name, mono_ns, body in reversed(rows)
+            if name == machine
+        ]

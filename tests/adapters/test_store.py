@@ -366,3 +366,21 @@ SCHEMA_1 = (
     "INSERT INTO boots VALUES (9)",
     "PRAGMA user_version=1",
 )
+
+
+def test_a_clock_row_dates_the_past_of_its_boot(tmp_path: Path) -> None:
+    body = '{"machine":"m","utc_ns":5,"clock_synced":false}'
+    told = {"through_mono_ns": 10**10, "mono_ns": 10**10, "utc_ns": 10**18, "rate_ppm": 500.0}
+
+    async def first(store: SqliteStore) -> None:
+        await store.append([], [("m", 10**9 * n, body) for n in range(5, 15)])
+        await store.append([NewRow(ALARM, 10**10, "clock", json.dumps(told))], [])
+
+    async def second(store: SqliteStore) -> None:
+        dates = [json.loads(one)["utc_ns"] for one in await store.recent("m", 20)]
+        step_ns = 10**9 + 500_000
+        assert dates[:6] == [10**18 - step_ns * n for n in (5, 4, 3, 2, 1, 0)]
+        assert dates[6:] == [5] * 4, "after the correction a row says its own date"
+
+    opened(tmp_path, first)
+    opened(tmp_path, second)
