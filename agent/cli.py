@@ -1,19 +1,16 @@
-"""The command line: words, their arguments, and the exit codes. No work is done here.
-
-Exit codes: 0 done, 1 unreadable or failed (the message names it), 2 usage or configuration.
-"""
+"""The command line: words and their arguments. No work is done here."""
 
 import argparse
 import json
 import sys
 
 from agent import __version__
+from agent.exits import DONE
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DONE, FAILED, USAGE = 0, 1, 2
 MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 
 
@@ -98,6 +95,7 @@ def _sensors_parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", required=True, metavar="FILE")
     parser.add_argument("--seconds", type=_positive, metavar="N", help="of listening at a time")
+    parser.add_argument("--lang", choices=("es", "en"))
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(word=_sensors)
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from agent import app, start
 from agent.checked import ConfigFault
 from agent.config import read_settings
+from agent.exits import DONE, FAILED, USAGE
 from agent.limits import STOP_WITHIN_S
-from agent.page.words import text, verdict_words
+from agent.page.words import language_of, text, verdict_words
 from agent.ports import StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -27,7 +28,6 @@ MACHINE = "Bomba 1"
 DEFECT_FROM_S = 20.0  # of healthy running, for whoever opens the page to see green
 LEARN_AHEAD_S = 40.0  # of healthy running, faster than real time, at the very first start
 DEFECT_OVER_S = 110.0  # so that red comes well within two minutes
-DONE, FAILED, USAGE = 0, 1, 2
 
 
 class DemoFault(Exception):
@@ -52,12 +52,6 @@ def run(options: "argparse.Namespace") -> int:
     else:
         print(_words(summary, language))
     return FAILED if summary["failed"] else DONE
-
-
-def language_of(environment: "Any") -> str:
-    """English where the terminal is set to it, else Spanish."""
-    spoken = environment.get("LC_ALL") or environment.get("LANG") or ""
-    return "en" if spoken.startswith("en") else "es"
 
 
 def default_state_dir() -> "Path":

@@ -10,6 +10,7 @@ from agent.analysis.bearings import BearingFault, bearing_for
 from agent.analysis.evidence import AXES, MachineFacts
 from agent.analysis.recording import RecordingFault
 from agent.analysis.severity import read_tables, table_for
+from agent.exits import DONE, FAILED, USAGE
 from agent.judge_files import load, same_content, same_file
 from agent.judge_plot import plot_svg
 from agent.judge_table import Table, details
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-JUDGED, UNREADABLE, USAGE = 0, 1, 2
 COLUMNS_MIN = 40
 
 
@@ -52,12 +52,12 @@ def _judge_all(
     play: "Any",
     show: "Callable[[dict[str, Any]], None]",
 ) -> int:
-    code = JUDGED
+    code = DONE
     plots = _plot_paths(options)
     try:
         baselines = [load(path, question) for path in options.baseline]
     except RecordingFault as fault:
-        return _refuse(fault, UNREADABLE)
+        return _refuse(fault, FAILED)
     for path, plot in zip(options.file, plots):
         try:
             recording = load(path, question)
@@ -74,7 +74,7 @@ def _judge_all(
         except UsageFault as fault:
             return _refuse(fault, USAGE)
         except RecordingFault as fault:
-            code = _refuse(fault, UNREADABLE)
+            code = _refuse(fault, FAILED)
     return code
 
 

@@ -9,14 +9,13 @@ import sys
 from agent.app import Agent
 from agent.checked import ConfigFault
 from agent.config import read_settings
+from agent.exits import DONE, FAILED, USAGE
 from agent.limits import NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
 from agent.ports import StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from agent.config import Settings
-
-DONE, FAILED, USAGE = 0, 1, 2
 
 
 def run_file(path: str) -> int:

@@ -75,11 +75,13 @@ class Told(NamedTuple):
 
 
 @lru_cache
-def felt(chip: str, rate_hz: int) -> Callable[[float, float, int], list[float]]:
-    """A healthy pump from a table, one value for each number of a frame, over and over."""
+def felt(
+    chip: str, rate_hz: int, at_rest: bool = False
+) -> Callable[[float, float, int], list[float]]:
+    """A healthy pump, or one at rest, from a table: a value for each number of a frame."""
     period_s = 1.0 / (rate_hz * (1 + CLOCK_ERROR))
     frames = min(TABLE_FRAMES, int(TABLE_S / period_s))
-    source = felt_by(PARTS[chip], Pump(1, RPM), 1)
+    source = felt_by(PARTS[chip], AtRest() if at_rest else Pump(1, RPM), 1)
     table = list(np.asarray(source(0.0, period_s, frames)).reshape(-1))
 
     def feel(t0_s: float, period_s: float, count: int) -> list[float]:
@@ -98,6 +100,13 @@ def baseline_of(place: Place) -> Any:
     simulation = Simulation(CLOCK_ERROR, 24.0)
     watch = (severity_table(machine), machine, StatisticsModel())
     return learn_healthy(chip, felt(place.chip, place.rate_hz), place.rate_hz, simulation, watch)
+
+
+class AtRest:
+    """A machine that stands still: gravity alone."""
+
+    def acceleration_g(self, t_s: Any) -> Any:
+        return np.tile([0.0, 0.0, 1.0], (len(t_s), 1))
 
 
 class Simulation(NamedTuple):
@@ -124,7 +133,9 @@ class Spoilt:
 class Rig:
     """A machine heard by `vibration`, felt by `temperature` if given; its baseline is known."""
 
-    def __init__(self, vibration: Place, temperature: Place | None = None) -> None:
+    def __init__(
+        self, vibration: Place, temperature: Place | None = None, at_rest: bool = False
+    ) -> None:
         self.clock = SteppedClock()
         self.clock.now_ns = 10 * NS
         self._begun_ns = self.clock.now_ns
@@ -132,13 +143,13 @@ class Rig:
         self.hot: Callable[[float], tuple[float, float, str]] = healthy_degc
         self._facts: dict[str, Any] = {}
         self._makers: dict[str, Any] = {}
-        source = felt(vibration.chip, vibration.rate_hz)
+        source = felt(vibration.chip, vibration.rate_hz, at_rest)
         self.vibration = self._fit("de", Spoilt(vibration, source, self.clock))
         if temperature is not None:
             self.temperature = self._fit("t", Spoilt(temperature, self._degc, self.clock))
         machine = machine_settings(name="M")
         machine = machine._replace(vibration="de", temperature="t" if temperature else None)
-        known = [baseline_of(vibration)]
+        known = [] if at_rest else [baseline_of(vibration)]
         watch = MachineWatch(machine, severity_table(machine), StatisticsModel(), known)
         self.records = Mailbox(100_000)
         self.bulletin = Bulletin()

@@ -24,6 +24,9 @@ DUPLICATES_LEAST = 0.02
 CHANCE_SIGMAS = 6.0
 RUN_LEAST = 4
 REPLAY_FRAMES = 32  # so many frames never come twice alike by chance, at a bit of noise in each
+FROZEN = "frozen"
+MOVES_STEPS = 3.0
+STANDS_STILL = ((0.01, 450.0), (0.0015, 150.0))  # steps of so many g, at less than so many Hz
 FLIPS_MIN = 4  # of one window
 FLIP_SIGMAS = 10.0  # a flipped bit smaller than this is lost in the axis's own swing
 ALIKE_SIGMAS = 4.0
@@ -43,11 +46,13 @@ def frames_trust(raw: bytes, layout: "Any") -> "Trust":
     return status, ("frames", {"said": said, "frames": count})
 
 
-def window_trust(raw: bytes, layout: "Any", range_g: "float | None") -> "tuple[Trust, Floats]":
+def window_trust(
+    raw: bytes, layout: "Any", range_g: "float | None", rate_hz: float
+) -> "tuple[Trust, Floats]":
     """One window of a fitted accelerometer: (its trust, its values in g, shape (n, axes))."""
     values = decode(raw, layout)
     for trust in (frames_trust(raw, layout), values_trust(values, range_g)):
-        if trust != SOUND:
+        if trust != SOUND and not (trust[1][0] == FROZEN and may_stand_still(layout, rate_hz)):
             return trust, values
     for judge in (duplicates_trust, replay_trust, gravity_trust):
         trust = judge(values)
@@ -56,6 +61,37 @@ def window_trust(raw: bytes, layout: "Any", range_g: "float | None") -> "tuple[T
     return flips_trust(
         values, tuple(channel.scale * channel.step for channel in layout.channels)
     ), values
+
+
+def _others_move(values: "Floats", frozen: int) -> bool:
+    """Whether an axis that gives one value is no accident: all do, or another one clearly moves.
+
+    At rest a sound axis in the middle of a step may stay there while its neighbour flickers.
+    """
+    if frozen == values.shape[1]:
+        return True
+    steps = np.abs(np.diff(values, axis=0))
+    return bool(values.std(axis=0).max() > MOVES_STEPS * steps[steps > 0].min())
+
+
+def may_stand_still(layout: "Any", rate_hz: float) -> bool:
+    """Whether a sound chip at rest may give one value for a whole window.
+
+    Its noise grows with the root of the rate: an LIS3DH in steps of 12 mg has 1.6 mg of it at
+    100 Hz and 3.1 mg at 400 Hz, where one sample in twenty is already a step away.
+    """
+    step_g = max(steps_g(layout))
+    return any(rate_hz < below_hz and step_g >= coarse_g for coarse_g, below_hz in STANDS_STILL)
+
+
+def steps_g(layout: "Any") -> "tuple[float, ...]":
+    """The smallest step of each axis: bits that the driver checks to be 0 are none of it."""
+    zero_bits = {
+        check.offset: int(check.mask).bit_length()
+        for check in layout.checks
+        if tuple(check.values) == (0,)
+    }
+    return tuple(one.scale * 2 ** zero_bits.get(one.offset, 0) for one in layout.channels)
 
 
 def duplicates_trust(values: "Floats") -> "Trust":
@@ -77,7 +113,7 @@ def duplicates_trust(values: "Floats") -> "Trust":
 def flips_trust(values: "Floats", quanta_g: "tuple[float, ...]") -> "Trust":
     """One bit of a wire or a memory that flips: single samples off by the same power of two.
 
-    `quanta_g`: the smallest step of each axis. A knock rings on for several samples, and no two
+    `quanta_g`: what bit 0 of each axis weighs. A knock rings on for several samples, and no two
     are equally high; what is too small to stand out from the axis's own swing does no harm.
     """
     for axis, quantum_g in enumerate(quanta_g):
@@ -91,7 +127,9 @@ def _flipped_bit(values: "Floats", quantum_g: float) -> "tuple[int, int]":
     """(the bit, how many samples it stands alone in); the count is 0 when there is no such bit."""
     before, middle, after = values[1:-3], values[2:-2], values[3:-1]
     spike = np.abs(middle - (before + after) / 2)
-    usual = max(float(np.percentile(spike, FIFTH)) / FIFTH_OF_SIGMA, quantum_g / 2)
+    steps = np.abs(np.diff(values))
+    step_g = float(steps[steps > 0].min()) if steps.any() else quantum_g
+    usual = max(float(np.percentile(spike, FIFTH)) / FIFTH_OF_SIGMA, step_g / 2)
     beside = np.maximum(np.abs(before - values[:-4]), np.abs(after - values[4:]))
     beside = np.maximum(beside, np.abs(after - before))  # a step is no spike
     alone = spike[(spike > FLIP_SIGMAS * usual) & (beside < spike / 4)]
@@ -146,9 +184,9 @@ def values_trust(values: "Floats", range_g: "float | None") -> "Trust":
     if not np.isfinite(values).all():
         return FAILURE, ("not_a_number", {})
     frozen = np.flatnonzero(np.ptp(values, axis=0) == 0)
-    if len(frozen):
+    if len(frozen) and _others_move(values, len(frozen)):
         axis, at_g = int(frozen[0]), round(float(values[0, frozen[0]]), 3)
-        return FAILURE, ("frozen", {"axis": axis, "at_g": at_g})
+        return FAILURE, (FROZEN, {"axis": axis, "at_g": at_g})
     if range_g is not None:
         clipped = int((np.abs(values) >= CLIP_OF_RANGE * range_g).any(axis=1).sum())
         if clipped >= CLIPPED_FRAMES:

@@ -26,6 +26,12 @@ VERY_LIKELY, LIKELY = 0.75, 0.5
 BEARING_FROM_HZ = 300.0  # rolling-element bursts ring above it, shaft orders lie below
 
 
+def language_of(environment: "Any") -> str:
+    """English where the terminal is set to it, else Spanish."""
+    spoken = environment.get("LC_ALL") or environment.get("LANG") or ""
+    return "en" if spoken.startswith("en") else "es"
+
+
 def text(key: str, language: str, **facts: "Any") -> str:
     """The catalogue's words for `key`, with `facts` filled in. KeyError for an unknown key."""
     words = _CATALOGUES[language][key]

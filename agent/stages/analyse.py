@@ -142,7 +142,7 @@ class Analyser:
 
     def _judge(self, window: "Window") -> "Verdict":
         facts = self._sensors[window.sensor]
-        trust, values = window_trust(window.raw, facts.layout, facts.range_g)
+        trust, values = window_trust(window.raw, facts.layout, facts.range_g, window.rate_hz)
         if trust == SOUND and window.rate_error > RATE_TRUSTED:
             trust = CHECK, ("rate_unsure", {"percent": round(100 * window.rate_error, 1)})
         channel = self._channels[window.sensor].after_window(trust)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fault_rig import ACCELEROMETERS, Rig, Told
+from tests.fault_rig import ACCELEROMETERS, Place, Rig, Told
 
 WINDOWS = 3
 BATCH_S = 0.1  # a window's last frames come with the next batch
@@ -171,3 +171,21 @@ def test_a_healthy_sensor_is_never_called_a_failure(rig: Rig) -> None:
     assert len(told) > HEALTHY_S / rig.window_s
     assert {one.state for one in told} == {"normal"} and not distrusted(told)
     assert rig.lost == 0
+
+
+AT_REST = (
+    Place("adxl345", 100, True),
+    Place("lis3dh", 100, True),
+    Place("lis3dh", 400, True),
+    Place("lis2dw12", 100, True),
+    Place("adxl355", 125, True),
+)
+
+
+@pytest.mark.parametrize("place", AT_REST, ids=lambda place: f"{place} at {place.rate_hz} Hz")
+def test_a_quiet_chip_on_a_machine_at_rest_is_sound(place: Place) -> None:
+    rig = Rig(place, at_rest=True)
+    rig.run(4.0)
+    told = rig.run(HEALTHY_S)
+    assert told and not distrusted(told), [one for one in told if one.reason[0] == "sensor"][:3]
+    rig.close()

@@ -14,6 +14,7 @@ from hw.machines.part import PARTS, felt_by
 from hw.machines.pump import Pump
 from hw.sim.adxl345 import SimAdxl345
 from hw.sim.faults import Faulty
+from hw.sim.lis2dw12 import SimLis2dw12
 from hw.sim.lis3dh import SimLis3dh
 from hw.sim.max31855 import SimMax31855
 from tests.door.door import PI_4, Door, I2cNode, SpiNode
@@ -52,12 +53,14 @@ class Bench:
                 "/dev/i2c-1": self.i2c,
             },
         )
+        self.printed = ""
         self._config = folder / "c.json"
         self._config.write_text(json.dumps({**CONFIG, "state_dir": str(folder / "state")}))
 
     def say(self, action: str, *words: str) -> tuple[int, list[dict[str, Any]], str]:
         """(exit code, the objects that were printed, what stderr said)."""
-        command = [sys.executable, "-m", "agent", "sensors", action, "--json", *words]
+        command = [sys.executable, "-m", "agent", "sensors", action, *words]
+        command += [] if "--lang" in words else ["--json", "--lang", "en"]
         done = subprocess.run(
             [*command, "--config", str(self._config)],
             cwd=ROOT,
@@ -66,7 +69,9 @@ class Bench:
             text=True,
             timeout=60,
         )
-        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+        self.printed = done.stdout
+        objects = [json.loads(line) for line in done.stdout.splitlines() if line[0] == "{"]
+        return done.returncode, objects, done.stderr
 
     def close(self) -> None:
         self._door.close()
@@ -109,7 +114,7 @@ def test_test_says_that_all_is_well_and_shows_gravity(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("pulled", "121"), ("frozen", "frozen"), ("dead axis", "gravity"), ("repeats", "rate_wrong")],
+    [("pulled", "121"), ("frozen", "frozen"), ("dead axis", "gravity"), ("repeats", "repeats")],
 )
 def test_test_finds_the_fault_and_names_it(bench: Bench, what: str, said: str) -> None:
     if what == "pulled":
@@ -138,5 +143,42 @@ def test_simulated_buses_have_nothing_to_scan(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(json.dumps(held))
     command = [sys.executable, "-m", "agent", "sensors", "scan", "--config", "c.json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command += ["--lang", "en"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and "nothing to scan" in done.stderr
+
+
+def test_scan_names_another_chip_that_answers_in_both_languages(bench: Bench) -> None:
+    pump = Pump(1, 1770)
+    bench.i2c.chips[0x18] = SimLis2dw12(felt_by(PARTS["lis2dw12"], pump, 2))
+    code, found, error = bench.say("scan")
+    (other,) = [one for one in found if one["place"] == "address 0x18"]
+    assert code == 1 and (other["chip"], other["expected"]) == ("lis2dw12", "lis3dh")
+    assert "nde: expected lis3dh: a lis2dw12 answers" in error
+    code, _, error = bench.say("scan", "--lang", "es")
+    assert code == 1 and "nde: se esperaba lis3dh: contesta un lis2dw12" in error
+    assert "dirección 0x18" in bench.printed
+
+
+def test_scan_shows_the_id_of_a_chip_that_nobody_knows(bench: Bench) -> None:
+    bench.nde.garbled = 0x71
+    code, found, error = bench.say("scan")
+    (strange,) = [one for one in found if one["place"] == "address 0x18"]
+    assert code == 1 and strange["chip"] == "" and "found 0x71" in strange["fault"]
+    assert "0x71" in error and "SDA" in error
+
+
+def test_test_finds_a_dead_axis_by_its_self_test(bench: Bench) -> None:
+    bench.nde.chip.sampler.stuck[1] = 0.0
+    code, heard, error = bench.say("test", "--seconds", "1")
+    (nde,) = [one for one in heard if one["name"] == "nde"]
+    assert code == 1, error
+    assert nde["status"] in ("check", "failure") and nde["self_test_g"][1] == 0.0
+    assert nde["self_test_g"][0] == pytest.approx(0.5, abs=0.2)
+
+
+def test_test_tells_rate_noise_and_gravity_in_spanish(bench: Bench) -> None:
+    code, _, error = bench.say("test", "--seconds", "2", "--lang", "es")
+    assert code == 0, error
+    assert "autoprueba" in bench.printed and "gravedad 1.0" in bench.printed
+    assert "ruido" in bench.printed and "±" in bench.printed and "bien" in bench.printed
