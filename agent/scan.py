@@ -58,7 +58,9 @@ def _who(
     i2c, why = BUS_KINDS[bus.kind], NOTHING
     for chip in chips:
         address = at if i2c else None
-        sensor = Sensor("scan", chip.name, bus.name, address, chip.rates_hz[-1], 0 if i2c else at, ())
+        sensor = Sensor(
+            "scan", chip.name, bus.name, address, chip.rates_hz[-1], 0 if i2c else at, ()
+        )
         try:
             port = agent.bus_port(bus).device(sensor, chip, address)
             chip.driver(port, chip.rates_hz[-1], address).identify()

@@ -17,6 +17,7 @@ JUMP_HOLD_S = 10.0  # interference comes in bursts; a plateau that lasts longer 
 NEXT_S = 10.0  # readings further apart are not compared
 BELOW_COLD_DEGC = 10.0  # a running machine is no colder than its room; outdoors in wind a little
 BELOW_COLD_S = 10.0
+ZERO_DEGC = 0.01  # what a chip's correction may make of 0
 SAME_DEGC = 0.5  # a short at the connector makes both junctions one
 SAME_S = 1800.0  # a machine that started cold is warm after half an hour
 FROZEN_S = 3600.0  # not one count of both junctions: room and machine drift more within an hour
@@ -51,7 +52,7 @@ class Thermocouple:
 
     def after(self, hot: float, cold: float, mono_ns: int, running: bool) -> "Thermocouple":
         """The state after one reading; `running`: whether the machine is known to run."""
-        if hot == 0.0 == cold:
+        if abs(hot) < ZERO_DEGC and cold == 0.0:
             return self._without_a_reading()
         new = Thermocouple()
         follows = mono_ns - self._now_ns <= NEXT_S * NS

@@ -190,7 +190,7 @@ class Analyser:
     async def _examine(self, stretch: "Window") -> None:
         """A stretch is looked at on a thread of its own: a tenth of a second must not hold us."""
         facts = self._sensors[stretch.sensor]
-        trust, values = window_trust(stretch.raw, facts.layout, facts.range_g)
+        trust, values = window_trust(stretch.raw, facts.layout, facts.range_g, stretch.rate_hz)
         if trust != SOUND or stretch.rate_error > RATE_TRUSTED:
             return
         if self._watch.operating.name == STOPPED:
