@@ -31,6 +31,20 @@ SEES_HZ = 1000.0  # sensors below miss half of the recorded faults: their silenc
 REVOLUTIONS_MIN = 20.0  # of the shaft in a stretch: fewer do not part the elements
 SEGMENT_S = 8.0  # longer, and a speed that wanders smears the lines; then segments are averaged
 
+REASONS = (  # why a verdict is `unknown`
+    "no_bearing",
+    "no_speed",
+    "too_short",
+    "bandwidth",
+    "not_finite",
+    "silent",
+    "unclear",
+    "ambiguous",
+    "near_whole_order",
+    "speed_unsure",
+    "axes_disagree",
+)
+
 
 def judge_bearing(
     acceleration_g: "Floats",

@@ -9,7 +9,7 @@ from scipy.signal import hilbert
 
 from agent.analysis.bearings import BearingOrders, BearingVerdict, bearing_for
 from agent.analysis.combs import comb, levels, shaft_line, without_multiples
-from agent.analysis.envelope import bearing_visibility, judge_bearing
+from agent.analysis.envelope import REASONS, bearing_visibility, judge_bearing
 from agent.analysis.whitening import (
     envelope_power,
     hann,
@@ -18,6 +18,7 @@ from agent.analysis.whitening import (
     spectrum_lines,
     whitened,
 )
+from agent.page.words import has_text
 
 Floats = NDArray[np.float64]
 ORDERS = bearing_for("6205-2RS").orders
@@ -247,3 +248,7 @@ def test_what_is_out_of_sight_is_not_named() -> None:
     assert "bearing_inner" in codes and "bearing_outer" not in codes
     found = judge_bearing(struck(ORDERS.bpfi), RATE_HZ, SHAFT_HZ, ORDERS, 560.0)
     assert found.verdict == "unknown"
+
+
+def test_every_reason_is_a_sentence_of_its_own_on_the_page() -> None:
+    assert [reason for reason in REASONS if not has_text(f"bearing.why.{reason}")] == []
