@@ -31,6 +31,8 @@ NO_RATE = 1e9  # a sensor without a FIFO is as fast as it is asked: never its fa
 
 BLOCKS_QUEUED = 50  # 5 s of an analysis that does not keep up, then the oldest goes, counted
 
+CONFIG_BYTES = 256 * 1024  # a hundred machines with two sensors each take some 60 KB
+
 # Analysis
 WINDOW_OVERLAP = 2  # each frame stands in two windows: a Hann window hides the edges
 BASELINE_WINDOWS = 200  # fewer do not support a spread of 24 features

@@ -10,7 +10,7 @@ from agent.app import Agent
 from agent.checked import ConfigFault
 from agent.config import read_settings
 from agent.exits import DONE, FAILED, USAGE
-from agent.limits import NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
+from agent.limits import CONFIG_BYTES, NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
 from agent.ports import StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -45,8 +45,7 @@ async def run_until_stopped(settings: "Settings") -> int:
 def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":
     """(the settings of a file or None, the exit code): what is wrong is printed, a line each."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return read_settings(file.read()), DONE
+        return read_settings(_content(path)), DONE
     except (OSError, UnicodeDecodeError) as error:
         print(
             f"latido {word}: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr
@@ -55,6 +54,15 @@ def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":
         for line in fault.complaints:
             print(f"latido {word}: {path}: {line}", file=sys.stderr)
     return None, USAGE
+
+
+def _content(path: str) -> str:
+    """A configuration file's text; ConfigFault when it is too long to be one."""
+    with open(path, "rb") as file:
+        content = file.read(CONFIG_BYTES + 1)
+    if len(content) > CONFIG_BYTES:
+        raise ConfigFault([f"more than {CONFIG_BYTES} bytes (expected a configuration, far less)"])
+    return content.decode("utf-8")
 
 
 def prepare_process() -> None:
