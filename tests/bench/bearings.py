@@ -1,6 +1,6 @@
 """`python -m tests.bench.bearings`: how often a bearing's element is named, and how often wrongly.
 
-    python -m tests.bench.bearings [--trials 40] [--seed 1]
+    python -m tests.bench.bearings [--trials 40] [--seed 1] [--sensor adxl345]
 
 JSON lines. First machines with a healthy bearing and one disturbance each: none may be named, and
 `score 99 %` shows how near the disturbance came to the threshold. What strikes at an element's own
@@ -274,9 +274,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How often an element is named, and wrongly.")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sensor", choices=SENSORS, action="append")
     options = parser.parse_args()
     total: Counter[str] = Counter()
-    for sensor in SENSORS:
+    for sensor in options.sensor or SENSORS:
         for disturbance in DISTURBANCES:
             line = healthy(disturbance, sensor, options.trials, options.seed)
             print(json.dumps(line), flush=True)

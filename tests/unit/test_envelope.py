@@ -229,6 +229,31 @@ def test_where_the_window_begins_and_ends_does_not_matter(cut: int) -> None:
     assert found.measured_hz == pytest.approx(ORDERS.bpfo * SHAFT_HZ, rel=3e-3)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    count=st.integers(0, 4000),
+    rate_hz=st.floats(5.0, 1e5),
+    shaft_hz=st.floats(0.01, 3000.0),
+    bandwidth_hz=st.one_of(st.none(), st.floats(1.0, 1e5)),
+    values=st.sampled_from(["noise", "steps", "one spike", "a tone", "single precision"]),
+)
+def test_no_stretch_no_rate_and_no_speed_makes_it_raise(
+    count: int, rate_hz: float, shaft_hz: float, bandwidth_hz: "float | None", values: str
+) -> None:
+    axes = np.random.default_rng(count).normal(size=(count, 2))
+    made = {
+        "noise": axes,
+        "steps": np.round(axes),
+        "one spike": np.where(np.arange(2 * count).reshape(-1, 2) == count, 1.0, 0.0),
+        "a tone": np.sin(0.7 * np.arange(2 * count).reshape(-1, 2)),
+        "single precision": axes.astype(np.float32),
+    }[values]
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        found = judge_bearing(made, rate_hz, shaft_hz, ORDERS, bandwidth_hz)
+    assert found.verdict in (*IMPACTS, "none", "unknown")
+    assert (found.reason in REASONS) == (found.verdict == "unknown")
+
+
 def test_visibility_says_which_elements_are_out_of_sight() -> None:
     assert bearing_visibility(6300.0, 26667.0, SHAFT_HZ, ORDERS) == ()
     assert bearing_visibility(1600.0, 3200.0, SHAFT_HZ, ORDERS) == ("bearing_early",)
