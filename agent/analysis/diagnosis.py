@@ -143,7 +143,7 @@ def _unbalance(seen: "Seen") -> "Finding | None":
     if not seen.radial or not seen.clear(1.0) or first <= 0:
         return None
     share = (first / total) ** 2
-    axial = seen.axial_mm_s(1.0) / first
+    axial = math.hypot(seen.axial_mm_s(1.0), seen.axial_mm_s(2.0)) / first
     if share < FIRST_SHARE or axial > AXIAL_OF_RADIAL_MAX:
         return None
     plain = _between(share, FIRST_SHARE, 0.95) * (0.85 if seen.axial is None else 1.0)

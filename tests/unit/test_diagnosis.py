@@ -220,3 +220,39 @@ def test_the_typical_is_in_the_middle_and_of_nothing_is_refused() -> None:
     assert np.array_equal(middle.order_mm_s, low.order_mm_s)
     with pytest.raises(ValueError, match="expected one or more"):
         typical([])
+
+
+PATTERNS: list[tuple[dict[float, float], dict[float, float], list[str]]] = [
+    # radial levels, axial levels (mm/s by order), what may be said
+    ({1.0: 3.0}, {}, ["unbalance"]),
+    ({1.0: 3.0, 3.0: 3.0}, {}, []),  # grown, but not dominant
+    ({1.0: 3.0}, {1.0: 2.5}, ["misalignment"]),  # as much along the shaft: it is not unbalance
+    ({1.0: 3.0}, {1.0: 1.5}, ["unbalance"]),
+    ({1.0: 3.0, 2.0: 2.0}, {}, []),  # 2x below 3/4 of 1x, 1x below 70 % of the energy
+    ({1.0: 1.0, 2.0: 1.3}, {}, ["misalignment"]),
+    ({1.0: 1.0}, {1.0: 1.6}, ["misalignment"]),
+    ({1.0: 1.0}, {2.0: 1.6}, ["misalignment"]),
+    ({1.0: 2.0, 0.5: 1.2, 1.5: 1.2}, {}, ["looseness"]),
+    ({1.0: 4.0, 0.5: 0.8, 1.5: 0.8}, {}, ["unbalance"]),  # what rattles is the smaller part
+    ({1.0: 2.0, 0.5: 1.9}, {}, []),  # one half order alone: a belt's, a rub's
+    ({order: 1.0 for order in (1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)}, {}, ["looseness"]),
+    ({order: 1.0 for order in (1.0, 3.0, 4.0, 5.0, 6.0)}, {}, []),
+    ({1.0: 0.6}, {}, []),  # grown threefold, but by less than is significant
+]
+
+
+@pytest.mark.parametrize(("radial", "axial", "expected"), PATTERNS)
+def test_a_pattern_is_named_only_when_it_is_whole(
+    radial: dict[float, float], axial: dict[float, float], expected: list[str]
+) -> None:
+    machine = pump(1770.0, axial=2)
+    before = np.full((3, 20), 0.2 / np.sqrt(2))
+    now = np.full((3, 20), 0.0)
+    for order, mm_s in radial.items():
+        now[:2, round(2 * order) - 1] = mm_s / np.sqrt(2)  # on both radial axes
+    for order, mm_s in axial.items():
+        now[2, round(2 * order) - 1] = mm_s
+    plain = healthy(1770.0, 3)._replace(order_clear=np.full(20, True), order_mm_s=before)
+    evidence = plain._replace(order_mm_s=now, order_above=np.where(now > 0, 1000.0, 1.0))
+    found = diagnose(evidence, plain, machine, UNKNOWN_BEARING)
+    assert [finding.name for finding in found] == expected
