@@ -51,7 +51,9 @@ if TYPE_CHECKING:
 
 
 SensorFacts = namedtuple(
-    "SensorFacts", ("name", "chip", "layout", "rate_hz", "range_g", "simulated", "polled")
+    "SensorFacts",
+    ("name", "chip", "layout", "rate_hz", "range_g", "simulated", "polled", "bandwidth_hz"),
+    defaults=(None,),
 )
 
 
@@ -175,6 +177,7 @@ class Agent:
                 chip.range_g,
                 bus.kind.startswith("sim_"),
                 driver.fifo_frames == 1,
+                chip.bandwidth_hz(sensor.rate_hz),
             )
             self.sensors[sensor.name] = (adapter, facts)
             self._readers[sensor.name] = []

@@ -23,6 +23,7 @@ BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
 # {name: choices, the first being the default}. `file`: the driver's, which a variant shares;
 # `answers_as`: the chip that scan names, as a variant with the same id cannot be told from it.
 # `driver(bus, rate_hz, address, **options)` and `simulated(source, clock_error)` make one.
+# `bandwidth_hz(rate_hz)`: what the part's own filter lets through; None where it is not known.
 Chip = namedtuple(
     "Chip",
     (
@@ -41,6 +42,7 @@ Chip = namedtuple(
         "answers_as",
         "driver",
         "simulated",
+        "bandwidth_hz",
     ),
 )
 
@@ -76,6 +78,7 @@ def _chip(file: str, driver: "Any", first: "Any") -> "Chip":
         file if driver.IDS == first.IDS else driver.CHIP,
         driver,
         lambda source, clock_error: simulated_type(file, driver.CHIP)(source, clock_error),
+        lambda rate_hz: driver.BANDWIDTH_OF_RATE and driver.BANDWIDTH_OF_RATE * rate_hz,
     )
 
 

@@ -70,6 +70,7 @@ class Adxl345(Accelerometer):
     RATES_HZ = tuple(sorted(RATE_CODE))
     ADDRESSES = (0x53, 0x1D)
     RANGE_G = 16.0
+    BANDWIDTH_OF_RATE = 0.5  # Table 7
     SPI_MODE = 3
     SPEED_HZ_MAX = 5_000_000
     # Entry by entry, and a 16th of the level: 30 + 9 x 6 + 3, with one bit time of free bus between

@@ -59,6 +59,7 @@ class Adxl355(Accelerometer):
     RATES_HZ = tuple(sorted(RATE_CODE))
     ADDRESSES = (0x1D, 0x53)
     RANGE_G = 8.192
+    BANDWIDTH_OF_RATE = 0.25  # its low-pass filter at any rate: ODR / 4
     SPI_MODE = 0
     SPEED_HZ_MAX = 10_000_000
     WIRE_BITS = (85, 74, 0)  # a burst of 9 bytes a frame and its share of the addressing

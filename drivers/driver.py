@@ -30,6 +30,7 @@ class Driver:
     SPEED_HZ_MAX: int
     WIRE_BITS: "tuple[int | None, int | None, int]"
     RANGE_G: "float | None" = None
+    BANDWIDTH_OF_RATE: "float | None" = None  # where its own filter cuts, of the output rate
     OPTIONS: "dict[str, tuple[Any, ...]]" = {}
     IDS: "tuple[tuple[int, int], ...]" = ()  # register, what it holds
     SPI_REGISTERS: "Any" = SpiRegisters

@@ -37,6 +37,7 @@ class Lis2dw12(StFifoDriver):
     CHIP = "lis2dw12"
     RATES_HZ = tuple(sorted(_RATE_CODE))
     RANGE_G = 16.0
+    BANDWIDTH_OF_RATE = 0.5  # BW_FILT at its default: ODR / 2
 
     layout = Layout(
         6,

@@ -35,6 +35,7 @@ class Lis3dh(StFifoDriver):
     CHIP = "lis3dh"
     RATES_HZ = tuple(sorted(_RATE_CODE))
     RANGE_G = 16.0
+    BANDWIDTH_OF_RATE = 1 / 9  # high-resolution mode: ODR / 9
 
     layout = Layout(
         6,

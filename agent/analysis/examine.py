@@ -46,8 +46,8 @@ def examine(
     """What a gapless stretch of some seconds shows; `acceleration_g`: shape (n, axes), in g.
 
     `healthy`: the evidence of this machine's baseline, or None. `bandwidth_hz`: of the sensor.
-    Two lines are told apart when they are 4 / seconds apart: 2 s separate twice the speed of a
-    two-pole motor at 59 Hz from twice a mains of 60 Hz, 5 s twice that of a four-pole motor at
+    Two lines are told apart when they are 3.75 / seconds apart: 2 s separate twice the speed of a
+    two-pole motor at 59 Hz from twice a mains of 60 Hz, 4 s twice that of a four-pole motor at
     1770 r/min from the mains; what is not separated decides nothing and is named in `cannot_see`.
     ValueError for fewer than 8 samples or a value that is not finite.
     """

@@ -19,12 +19,16 @@ def comparable(evidence: "Evidence", healthy: "Evidence | None") -> bool:
     """Whether this baseline speaks for this stretch: the same axes and rate, the same speed."""
     if healthy is None or healthy.order_mm_s.shape != evidence.order_mm_s.shape:
         return False
-    if abs(healthy.rate_hz / evidence.rate_hz - 1) > SAME_SPEED:
-        return False
-    now, then = shaft_hz_of(evidence), shaft_hz_of(healthy)
-    if now is None or then is None:
-        return now is then
-    return abs(now / then - 1) <= SAME_SPEED
+    for now, then in (
+        (evidence.rate_hz, healthy.rate_hz),
+        (evidence.top_hz, healthy.top_hz),
+    ):
+        if abs(now / then - 1) > SAME_SPEED:
+            return False
+    speed, usual = shaft_hz_of(evidence), shaft_hz_of(healthy)
+    if speed is None or usual is None:
+        return speed is usual
+    return abs(speed / usual - 1) <= SAME_SPEED
 
 
 def typical(seen: "list[Evidence]") -> "Evidence":

@@ -2,9 +2,10 @@
 
 A line is the main lobe that a Hann window makes of a tone: five bins, whose power is the tone's to
 0.05 % wherever between two bins it lies, less the noise beneath them. The lobe is four bins wide at
-its foot, so two tones are two lines only when they are that far apart: 4 / separation seconds. At
-59 Hz twice the speed of a two-pole motor and twice a 60 Hz mains are 2 Hz apart: 2 s. Twice the
-29.5 Hz of a four-pole motor and the mains are 1 Hz apart: 4 s.
+its foot: of a tone 3.75 bins away 0.4 % of the power is counted in, of one three bins away a
+quarter. So two tones are two lines from 3.75 / seconds on. At 59 Hz twice the speed of a two-pole
+motor and twice a 60 Hz mains are 2 Hz apart: 1.9 s. Twice the 29.5 Hz of a four-pole motor and the
+mains are 1 Hz apart: 3.8 s.
 """
 
 import numpy as np
@@ -45,7 +46,7 @@ else:
     Line = namedtuple("Line", ("hz", "mm_s", "g", "above"))
 
 LOBE = 2  # bins on either side of a peak that belong to it
-APART_BINS = 2 * LOBE
+APART_BINS = 3.75
 FLOOR_BINS = 32  # a median over these passes over the lines among them
 MEDIAN_OF_MEAN = float(np.log(2.0))  # of the power in a bin of noise, which is exponential
 STANDS_OUT = 16.0  # 12 dB: noise reaches it in one bin of 65000

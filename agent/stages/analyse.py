@@ -197,7 +197,13 @@ class Analyser:
             return
         heat = Heat(self._thermocouple.degc, self._watch.heat.rate_degc_min())
         found = await self._aside(
-            examine, values, stretch.rate_hz, self._facts, None, self._watch.evidence, heat
+            examine,
+            values,
+            stretch.rate_hz,
+            self._facts,
+            facts.bandwidth_hz,
+            self._watch.evidence,
+            heat,
         )
         self._watch.stretched(values, stretch.rate_hz, found)
 

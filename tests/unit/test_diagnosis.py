@@ -169,6 +169,13 @@ def test_heat_with_more_vibration_is_another_thing_to_check() -> None:
     }
 
 
+def test_a_baseline_of_another_bandwidth_does_not_speak() -> None:
+    against = healthy(1770.0, 3)
+    assert comparable(against, against)
+    assert not comparable(against, against._replace(top_hz=0.5 * against.top_hz))
+    assert not comparable(against, against._replace(rate_hz=0.5 * against.rate_hz))
+
+
 def test_one_axis_is_enough_for_some_and_says_what_it_cannot() -> None:
     signal = felt(1770.0, HEALTHY._replace(unbalance=1.0), 50.0, 3)[:, :1]
     one = examine(signal, RATE_HZ, pump(1770.0, axial=None), BANDWIDTH_HZ)

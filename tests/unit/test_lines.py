@@ -127,3 +127,11 @@ def test_the_mains_folds_at_half_the_rate() -> None:
     assert mains_lines_hz(60.0, 3200.0)[:2] == (60.0, 120.0)
     assert mains_lines_hz(60.0, 200.0)[1] == pytest.approx(80.0)
     assert mains_lines_hz(50.0, 200.0)[2] == pytest.approx(0.0)
+
+
+def test_a_neighbour_at_the_least_separation_adds_little() -> None:
+    """Twice 1770 r/min beside the mains, in four seconds."""
+    lines = lines_of(tones((59.02, 0.01), (60.0, 0.03)), RATE_HZ)
+    assert separation_hz(lines) < 0.98
+    line = line_near(lines, 59.02, lines.step_hz)
+    assert line is not None and line.g[0] == pytest.approx(0.01, rel=0.03)
