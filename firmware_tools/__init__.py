@@ -1,0 +1,1 @@
+"""Tools of the workstation: they never run on a device."""

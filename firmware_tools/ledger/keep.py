@@ -1,0 +1,146 @@
+"""Where rows are kept: SQLite or PostgreSQL, by one set of statements.
+
+A row is there once, by its key. What `keep` returned from is durable: only then is a receipt sent.
+"""
+
+import sqlite3
+from typing import Any
+
+from firmware_tools.ledger.account import TOMBSTONE, Account, Key, Row, Stream, Told
+from firmware_tools.ledger.read import tombstone_body
+
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS rows (device TEXT NOT NULL, boot BIGINT NOT NULL,"
+    " lane TEXT NOT NULL, seq BIGINT NOT NULL, first_seq BIGINT NOT NULL,"
+    " mono_ns BIGINT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,"
+    " PRIMARY KEY (device, boot, lane, seq))",
+    "CREATE TABLE IF NOT EXISTS streams (device TEXT NOT NULL, boot BIGINT NOT NULL,"
+    " lane TEXT NOT NULL, base BIGINT NOT NULL, freed_to BIGINT NOT NULL,"
+    " duplicates BIGINT NOT NULL, PRIMARY KEY (device, boot, lane))",
+)
+TOLD_TABLE = (
+    "CREATE TABLE IF NOT EXISTS told (device TEXT NOT NULL, lane TEXT NOT NULL,"
+    " base BIGINT NOT NULL, produced BIGINT NOT NULL, left_count BIGINT NOT NULL,"
+    " PRIMARY KEY (device, lane))"
+)
+KEEP_TOLD = (
+    "INSERT INTO told (device, lane, base, produced, left_count) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (device, lane) DO UPDATE SET base = excluded.base,"
+    " produced = excluded.produced, left_count = excluded.left_count"
+)
+TOLD = "SELECT device, lane, base, produced, left_count FROM told"
+KEEP_ROW = (
+    "INSERT INTO rows (device, boot, lane, seq, first_seq, mono_ns, kind, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+KEEP_STREAM = (
+    "INSERT INTO streams (device, boot, lane, base, freed_to, duplicates)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane) DO UPDATE"
+    " SET base = excluded.base, freed_to = excluded.freed_to, duplicates = excluded.duplicates"
+)
+# Runs of consecutive numbers: within one, the number less its rank stays the same.
+RUNS = (
+    "SELECT device, boot, lane, MIN(seq), MAX(seq) FROM (SELECT device, boot, lane, seq,"
+    " seq - ROW_NUMBER() OVER (PARTITION BY device, boot, lane ORDER BY seq) AS run"
+    " FROM rows WHERE first_seq = 0) AS numbered GROUP BY device, boot, lane, run"
+)
+THINNED = "SELECT device, boot, lane, first_seq, seq FROM rows WHERE first_seq > 0"
+STREAMS = "SELECT device, boot, lane, base, freed_to, duplicates FROM streams"
+TOMBSTONES = f"SELECT device, body FROM rows WHERE kind = '{TOMBSTONE}'"
+
+
+class KeepFault(Exception):
+    """The database cannot be used; says which and why."""
+
+
+class Keeper:
+    """An open database. `place`: a file's path, or postgresql://…"""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._mark = "%s" if _is_postgresql(place) else "?"
+        try:
+            self._db = _connected(place)
+            for statement in (*TABLES, TOLD_TABLE):
+                self._db.execute(statement)
+            self._db.commit()
+        except _errors() as error:
+            raise KeepFault(f"{plain(place)}: {error}") from error
+
+    def keep(self, rows: list[Row], streams: list[Stream], told: list[Any]) -> None:
+        """One transaction; durable when it returns. `told`: as `Account.told_rows` gives it."""
+        states = [
+            (*stream.key, stream.base, stream.freed_to, stream.duplicates) for stream in streams
+        ]
+        try:
+            cursor = self._db.cursor()
+            cursor.executemany(self._statement(KEEP_ROW), [tuple(row) for row in rows])
+            cursor.executemany(self._statement(KEEP_STREAM), states)
+            cursor.executemany(self._statement(KEEP_TOLD), told)
+            self._db.commit()
+        except _errors() as error:
+            self._db.rollback()
+            raise KeepFault(f"{plain(self._place)}: {error}") from error
+
+    def load(self) -> Account:
+        """The account of what was kept so far."""
+        account = Account()
+        for device, boot, lane, base, freed_to, duplicates in self._asked(STREAMS):
+            stream = account.stream(Key(device, boot, lane))
+            stream.base, stream.freed_to, stream.duplicates = base, freed_to, duplicates
+            first = account.first_boot.get(device, boot)
+            account.first_boot[device] = min(first, boot)
+        for device, boot, lane, first, last in self._asked(RUNS):
+            account.stream(Key(device, boot, lane)).received.add(first, last)
+        for device, boot, lane, first, last in self._asked(THINNED):
+            stream = account.stream(Key(device, boot, lane))
+            stream.received.add(first, last)
+            stream.thinned += last - first
+        for device, body in self._asked(TOMBSTONES):
+            account.bury(device, tombstone_body(body))
+        for device, lane, base, produced, left in self._asked(TOLD):
+            account.remember(device, lane, base, Told(produced, left))
+        return account
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _asked(self, query: str) -> list[Any]:
+        return list(self._db.execute(query).fetchall())
+
+    def _statement(self, text: str) -> str:
+        return text.replace("?", self._mark)
+
+
+def _is_postgresql(place: str) -> bool:
+    return place.startswith(("postgresql://", "postgres://"))
+
+
+def _connected(place: str) -> Any:
+    if not _is_postgresql(place):
+        db = sqlite3.connect(place)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        return db
+    try:
+        import psycopg
+    except ImportError:
+        raise KeepFault(
+            "PostgreSQL needs the package psycopg: pip install 'latido[ledger]'"
+        ) from None
+    return psycopg.connect(place)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What either database raises."""
+    try:
+        import psycopg
+    except ImportError:
+        return (sqlite3.Error,)
+    return (sqlite3.Error, psycopg.Error)
+
+
+def plain(place: str) -> str:
+    """Without the password."""
+    head, at, tail = place.rpartition("@")
+    return f"…@{tail}" if at and "://" in head else place

@@ -1,0 +1,99 @@
+"""Messages of devices, from bytes that nobody has checked: size first, then shape, then values."""
+
+import json
+from typing import Any
+
+from firmware_tools.ledger.account import TOMBSTONE, Row, Told
+
+DATA_BYTES = 64 * 1024  # the wire's own limit of a bundle
+ROWS = 1000
+LANES = ("alarm", "live", "history")
+SEQ_MAX = 0xFFFFFFFF
+
+
+class Invalid(ValueError):
+    """Not a message of a device; says why."""
+
+
+def read_bundle(device: str, lane: str, payload: bytes) -> tuple[dict[str, Any], list[Row]]:
+    """A bundle's head and its rows. Invalid."""
+    held = _object(payload)
+    if held.get("schema") != 2 or held.get("lane") != lane or lane not in LANES:
+        raise Invalid("not a bundle of this lane in schema 2")
+    for name, low in (("boot", 1), ("freed_to", 0)):
+        if not _whole(held.get(name), low):
+            raise Invalid(f"{name}: {held.get(name)!r} is not a number")
+    rows = held.get("rows")
+    if not isinstance(rows, list) or not 0 < len(rows) <= ROWS:
+        raise Invalid("rows: not a list of 1 to 1000")
+    return held, [_row(device, held["boot"], lane, row) for row in rows]
+
+
+def _row(device: str, boot: int, lane: str, row: Any) -> Row:
+    if not isinstance(row, dict) or not isinstance(row.get("body"), dict):
+        raise Invalid("a row is not an object with a body")
+    seq: Any = row.get("seq")
+    first: Any = row.get("first_seq", 0)
+    if not _whole(seq, 1) or not _whole(first, 0) or first > seq:
+        raise Invalid(f"seq: {seq!r}, first_seq: {first!r}")
+    if not isinstance(row.get("mono_ns"), int) or not isinstance(row.get("kind"), str):
+        raise Invalid("mono_ns or kind is missing")
+    if row["kind"] == TOMBSTONE:
+        check_tombstone(row["body"])
+    body = json.dumps(row["body"], separators=(",", ":"), ensure_ascii=False)
+    return Row(device, boot, lane, seq, first, row["mono_ns"], row["kind"], body)
+
+
+def check_tombstone(body: dict[str, Any]) -> None:
+    whole = all(_whole(body.get(name), 1) for name in ("boot", "seq_from", "seq_to"))
+    if not whole or body.get("lane") not in LANES or body["seq_from"] > body["seq_to"]:
+        raise Invalid(f"a tombstone that names no rows: {body!r:.100}")
+
+
+def read_status(payload: bytes) -> tuple[bool, dict[str, Told]]:
+    """(online, the device's own account by lane). Invalid."""
+    held = _object(payload)
+    if held.get("schema") != 1 or held.get("state") not in ("online", "offline"):
+        raise Invalid("not a status")
+    uplink = held.get("uplink")
+    lanes = uplink.get("lanes", {}) if isinstance(uplink, dict) else {}
+    if not isinstance(lanes, dict):
+        raise Invalid("uplink.lanes is not an object")
+    return held["state"] == "online", {
+        lane: _told(lanes[lane]) for lane in LANES if isinstance(lanes.get(lane), dict)
+    }
+
+
+def _told(lane: dict[str, Any]) -> Told:
+    counts = [lane.get(name) for name in ("produced", "delivered", "evicted", "refused")]
+    if not all(_whole(count, 0) for count in counts):
+        raise Invalid(f"an account that is not of numbers: {lane!r:.100}")
+    produced, *left = counts
+    return Told(produced, sum(left))  # type: ignore[arg-type]
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    if len(payload) > DATA_BYTES:
+        raise Invalid(f"{len(payload)} bytes, at most {DATA_BYTES}")
+    try:
+        held = json.loads(payload, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"not JSON: {error}") from None
+    if not isinstance(held, dict):
+        raise Invalid("not an object")
+    return held
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
+def _whole(value: Any, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= SEQ_MAX
+
+
+def tombstone_body(text: str) -> dict[str, Any]:
+    """Of a row that is kept. Invalid."""
+    held = _object(text.encode())
+    check_tombstone(held)
+    return held

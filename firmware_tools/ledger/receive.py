@@ -1,0 +1,134 @@
+"""From the broker into the account and the database, and the receipts back.
+
+In this order, batch by batch: account, one durable transaction, PUBACK to the broker, receipt to
+the device. A ledger that dies in between gets the messages again, and drops copies by their keys.
+"""
+
+import json
+import queue
+import time
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from firmware_tools.ledger.account import CLOCK, TOMBSTONE, Account, Key, Row
+from firmware_tools.ledger.keep import Keeper
+from firmware_tools.ledger.read import Invalid, read_bundle, read_status
+
+BATCH_MESSAGES = 500
+BATCH_S = 0.05  # a receipt waits this long for company
+QUEUED = 10_000  # messages; the broker holds back what is not yet acknowledged
+CONNECT_S = 10
+
+
+class BrokerFault(Exception):
+    """The broker cannot be reached or does not accept us; says which and why."""
+
+
+class Receiver:
+    """`options`: host, port, username, password, tls_ca, tls_certificate, tls_key, site, name."""
+
+    def __init__(self, account: Account, keeper: Keeper, options: Any, receipts: bool) -> None:
+        self.account = account
+        self._keeper = keeper
+        self._receipts = receipts
+        self._site = options.site
+        self._waiting: queue.Queue[Any] = queue.Queue(QUEUED)
+        self._told: set[str] = set()
+        self.connected = False
+        self.refusal = ""
+        self.rows = 0
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=options.name, clean_session=False
+        )
+        self._client.manual_ack_set(True)
+        self._client.reconnect_delay_set(1, 30)
+        if options.username is not None:
+            self._client.username_pw_set(options.username, options.password)
+        if options.tls_ca or options.tls_certificate or options.tls:
+            self._client.tls_set(options.tls_ca, options.tls_certificate, options.tls_key)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = lambda client, userdata, message: self._waiting.put(message)
+        try:
+            self._client.connect(options.host, options.port, keepalive=CONNECT_S)
+        except (OSError, ValueError) as error:
+            raise BrokerFault(f"{options.host}:{options.port}: {error}") from error
+        self._client.loop_start()
+
+    def turn(self) -> int:
+        """Takes what has come for a moment, keeps it, answers; how many messages."""
+        batch = self._batch()
+        if not batch:
+            return 0
+        rows: list[Row] = []
+        touched: set[Key] = set()
+        for message in batch:
+            new, keys = self._take(message)
+            rows += new
+            touched |= keys
+        streams = [self.account.stream(key) for key in sorted(touched)]
+        told = [row for name in sorted(self._told) for row in self.account.told_rows(name)]
+        self._keeper.keep(rows, streams, told)
+        self._told.clear()
+        self.rows += len(rows)
+        for message in batch:
+            self._client.ack(message.mid, message.qos)
+        for key in sorted(touched) if self._receipts else ():
+            self._answer(key)
+        return len(batch)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _batch(self) -> list[Any]:
+        batch: list[Any] = []
+        end_s = time.monotonic() + BATCH_S
+        while len(batch) < BATCH_MESSAGES:
+            try:
+                batch.append(self._waiting.get(timeout=max(0.0, end_s - time.monotonic())))
+            except queue.Empty:
+                break
+        return batch
+
+    def _take(self, message: Any) -> tuple[list[Row], set[Key]]:
+        """(new rows, streams that changed) of one message; what is not valid is counted."""
+        try:
+            _, site, device, *rest = message.topic.split("/")
+            name = f"{site}/{device}"
+            if rest == ["status"]:
+                self.account.status(name, *read_status(message.payload))
+                self._told.add(name)
+                return [], set()
+            bundle, rows = read_bundle(name, rest[1], message.payload)
+        except (Invalid, ValueError, IndexError):
+            self.account.invalid += 1
+            return [], set()
+        new = self.account.take(name, bundle, rows)
+        keys = {Key(name, bundle["boot"], bundle["lane"])}
+        for row in new:
+            if row.kind == TOMBSTONE:
+                keys.add(self.account.bury(name, json.loads(row.body)))
+            if row.kind == CLOCK:
+                corrections = self.account.clock_corrections
+                corrections[name] = corrections.get(name, 0) + 1
+        return new, keys
+
+    def _answer(self, key: Key) -> None:
+        through = self.account.stream(key).through()
+        if through:
+            receipt = {"schema": 1, "boot": key.boot, "lane": key.lane, "through": through}
+            self._client.publish(f"latido/{key.device}/ack", json.dumps(receipt), qos=1)
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, *_: Any) -> None:
+        self.connected = not reason.is_failure
+        self.refusal = "" if self.connected else str(reason)
+        if self.connected:
+            client.subscribe(
+                [(f"latido/{self._site}/+/{what}", 1) for what in ("data/+", "status")]
+            )
+
+    def _on_disconnect(self, *_: Any) -> None:
+        self.connected = False

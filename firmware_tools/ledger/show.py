@@ -1,0 +1,110 @@
+"""What the ledger says: a live table on a terminal, JSON lines elsewhere."""
+
+import json
+from typing import Any, TextIO
+
+from firmware_tools.ledger.account import Account, Hole
+
+CLEAR = "\x1b[H\x1b[J"
+COLUMNS = (
+    ("device", 24),
+    ("boot", 5),
+    ("lane", 8),
+    ("through", 10),
+    ("rows", 10),
+    ("thinned", 8),
+    ("given up", 8),
+    ("copies", 8),
+    ("open", 6),
+    ("LOST", 6),
+)
+
+
+def lines(account: Account) -> list[dict[str, Any]]:
+    """A line a stream."""
+    return [
+        {
+            "device": key.device,
+            "boot": key.boot,
+            "lane": key.lane,
+            "through": stream.through(),
+            "rows": stream.received.count - stream.thinned,
+            "thinned": stream.thinned,
+            "tombstoned": stream.tombstoned.count,
+            "duplicates": stream.duplicates,
+            "before": stream.base,
+            "open": sum(h.last - h.first + 1 for h in stream.holes() if not h.lost),
+            "lost": sum(h.last - h.first + 1 for h in stream.holes() if h.lost),
+        }
+        for key, stream in sorted(account.streams.items())
+    ]
+
+
+def summary(account: Account) -> dict[str, Any]:
+    """Of all devices; `complete` when nothing is missing."""
+    holes = account.holes()
+    devices = sorted({key.device for key in account.streams} | set(account.online))
+    unaccounted = {device: account.unaccounted(device) for device in devices}
+    return {
+        "devices": len(devices),
+        "rows": sum(line["rows"] for line in lines(account)),
+        "duplicates": sum(stream.duplicates for stream in account.streams.values()),
+        "tombstoned": sum(stream.tombstoned.count for stream in account.streams.values()),
+        "thinned": sum(stream.thinned for stream in account.streams.values()),
+        "clock_corrections": sum(account.clock_corrections.values()),
+        "invalid": account.invalid,
+        "holes": [hole_line(hole) for hole in holes],
+        "unaccounted": {device: count for device, count in unaccounted.items() if count},
+        "complete": not holes and not any(unaccounted.values()),
+    }
+
+
+def hole_line(hole: Hole) -> dict[str, Any]:
+    return {**hole.key._asdict(), "first": hole.first, "last": hole.last, "lost": hole.lost}
+
+
+def table(account: Account, note: str) -> str:
+    """The whole screen."""
+    head = " ".join(f"{name:>{width}}" for name, width in COLUMNS)
+    rows = []
+    for line in lines(account):
+        values = [line[name] for name in ("device", "boot", "lane", "through", "rows", "thinned")]
+        values += [line["tombstoned"], line["duplicates"], line["open"] or "", line["lost"] or ""]
+        rows.append(" ".join(f"{v!s:>{w}}" for v, (_, w) in zip(values, COLUMNS, strict=True)))
+    told = summary(account)
+    rest = [f"missing by the device's own account: {d} {n}" for d, n in told["unaccounted"].items()]
+    verdict = "nothing is missing" if told["complete"] else "ROWS ARE MISSING"
+    return "\n".join([note, head, *rows, *rest, verdict]) + "\n"
+
+
+class Teller:
+    """Writes to `out` when something changed."""
+
+    def __init__(self, out: TextIO, as_table: bool) -> None:
+        self._out = out
+        self._as_table = as_table
+        self._told: dict[Any, Any] = {}
+        self._holes: set[Hole] = set()
+
+    def tell(self, account: Account, note: str) -> None:
+        if self._as_table:
+            self._out.write(CLEAR + table(account, note))
+        else:
+            self._tell_lines(account)
+        self._out.flush()
+
+    def _tell_lines(self, account: Account) -> None:
+        for line in lines(account):
+            key = (line["device"], line["boot"], line["lane"])
+            if self._told.get(key) != line:
+                self._told[key] = line
+                self._print({"event": "stream", **line})
+        holes = set(account.holes())
+        for hole in sorted(holes - self._holes):
+            self._print({"event": "hole", **hole_line(hole)})
+        for hole in sorted(self._holes - holes):
+            self._print({"event": "filled", **hole_line(hole)})
+        self._holes = holes
+
+    def _print(self, line: dict[str, Any]) -> None:
+        self._out.write(json.dumps(line) + "\n")

@@ -1,0 +1,201 @@
+"""The ledger: what is missing is said, what came twice is kept once, in either database."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_tools.ledger.account import Account, Hole, Key, Row
+from firmware_tools.ledger.cli import main
+from firmware_tools.ledger.keep import Keeper, KeepFault
+from firmware_tools.ledger.ranges import Ranges
+from firmware_tools.ledger.read import Invalid, read_bundle, read_status
+from firmware_tools.ledger.show import summary, table
+from tests.postgres import Postgres
+
+DEVICE = "s/d"
+LIVE = Key(DEVICE, 1, "live")
+
+
+def sent(account: Account, *seqs: int, boot: int = 1, freed_to: int = 0, lane: str = "live") -> int:
+    """Takes a bundle of these rows; how many were new."""
+    rows = [Row(DEVICE, boot, lane, seq, 0, seq, "verdict", "{}") for seq in seqs]
+    bundle = {"boot": boot, "lane": lane, "freed_to": freed_to}
+    return len(account.take(DEVICE, bundle, rows))
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), max_size=40))
+def test_ranges_are_a_set_of_numbers(parts: list[tuple[int, int]]) -> None:
+    ranges, numbers = Ranges(), set[int]()
+    for first, more in parts:
+        ranges.add(first, first + more)
+        numbers |= set(range(first, first + more + 1))
+    assert {n for first, last in ranges for n in range(first, last + 1)} == numbers
+    assert ranges.count == len(numbers) and ranges.highest == max(numbers, default=0)
+    missing = {n for first, last in ranges.gaps(70) for n in range(first, last + 1)}
+    assert missing == set(range(1, 71)) - numbers
+    pairs = list(ranges)
+    assert all(last + 1 < first for (_, last), (first, _) in pairwise(pairs))
+
+
+def test_a_hole_is_open_while_the_device_holds_its_rows_and_lost_when_it_freed_them() -> None:
+    account = Account()
+    sent(account, 1, 2)
+    sent(account, 6, 7)
+    assert account.holes() == [Hole(LIVE, 3, 5, False)] and account.stream(LIVE).through() == 2
+    sent(account, 8, freed_to=4)
+    assert account.holes() == [Hole(LIVE, 3, 4, True), Hole(LIVE, 5, 5, False)]
+    sent(account, 5)
+    assert account.holes() == [Hole(LIVE, 3, 4, True)]
+    assert account.stream(LIVE).through() == 8, "what cannot come is not waited for"
+
+
+def test_a_copy_is_counted_and_not_kept() -> None:
+    account = Account()
+    assert sent(account, 1, 2, 3) == 3 and sent(account, 2, 3, 4) == 1
+    assert account.stream(LIVE).duplicates == 2
+
+
+def test_a_tombstone_and_a_thinned_row_stand_for_their_rows() -> None:
+    account = Account()
+    sent(account, 1, 10)
+    account.bury(DEVICE, {"boot": 1, "lane": "live", "seq_from": 2, "seq_to": 5})
+    thinned = Row(DEVICE, 1, "live", 9, 6, 0, "verdict", "{}")
+    account.take(DEVICE, {"boot": 1, "lane": "live", "freed_to": 0}, [thinned])
+    assert account.holes() == [] and account.stream(LIVE).through() == 10
+    assert account.stream(LIVE).thinned == 3
+
+
+def test_what_went_before_the_ledger_is_no_hole_but_a_later_boot_owes_every_row() -> None:
+    account = Account()
+    sent(account, 501, freed_to=500)
+    assert account.holes() == [] and account.stream(LIVE).through() == 501
+    sent(account, 51, boot=2, freed_to=50)
+    assert account.holes() == [Hole(Key(DEVICE, 2, "live"), 1, 50, True)]
+
+
+def test_the_end_of_a_boot_that_never_came_shows_in_the_devices_own_account() -> None:
+    account = Account()
+
+    def told(produced: int, delivered: int) -> None:
+        counts = {"produced": produced, "delivered": delivered, "evicted": 0, "refused": 0}
+        status = {"schema": 1, "state": "online", "uplink": {"lanes": {"live": counts}}}
+        account.status(DEVICE, *read_status(json.dumps(status).encode()))
+
+    told(0, 0)
+    sent(account, 1, 2, 3)
+    told(5, 5)  # 4 and 5 had their PUBACK and never came; then boot 2 begins
+    sent(account, 1, boot=2)
+    told(6, 6)
+    assert account.unaccounted(DEVICE) == 2 and account.holes() == []
+    assert not summary(account)["complete"] and "ROWS ARE MISSING" in table(account, "")
+
+
+BUNDLE: dict[str, Any] = {
+    "schema": 2,
+    "boot": 1,
+    "lane": "live",
+    "freed_to": 0,
+    "seq_from": 1,
+    "rows": [{"seq": 1, "mono_ns": 5, "kind": "verdict", "body": {"a": "é"}}],
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": 1},
+        {"lane": "alarm"},
+        {"boot": 0},
+        {"boot": True},
+        {"freed_to": -1},
+        {"freed_to": 2**40},
+        {"rows": []},
+        {"rows": [{"seq": 0, "mono_ns": 5, "kind": "v", "body": {}}]},
+        {"rows": [{"seq": 1, "first_seq": 2, "mono_ns": 5, "kind": "v", "body": {}}]},
+        {"rows": [{"seq": 1, "mono_ns": 5, "kind": "v", "body": []}]},
+        {"rows": [{"seq": 1, "mono_ns": 5, "kind": "tombstone", "body": {"boot": 1}}]},
+        {"more": "x" * 70_000},
+    ],
+)
+def test_what_is_no_bundle_is_refused_with_a_reason(changes: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match=r"\w"):
+        read_bundle(DEVICE, "live", json.dumps({**BUNDLE, **changes}).encode())
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"[" * 60_000, b"\xff\xfe", b"NaN", b"[]", b'{"schema":2']
+)
+def test_bytes_that_are_no_json_object_are_refused(payload: bytes) -> None:
+    with pytest.raises(Invalid):
+        read_bundle(DEVICE, "live", payload)
+    with pytest.raises(Invalid):
+        read_status(payload)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as name:
+        if request.param == "sqlite":
+            yield f"{name}/ledger.db"
+            return
+        pytest.importorskip("psycopg", reason="needs psycopg: pip install 'latido[ledger]'")
+        cluster = Postgres(Path(name))
+        cluster.start()
+        yield cluster.url
+        cluster.stop()
+
+
+def test_the_account_comes_back_from_the_database(place: str) -> None:
+    keeper = Keeper(place)
+    account = keeper.load()
+    _, rows = read_bundle(DEVICE, "live", json.dumps(BUNDLE).encode())
+    more = [Row(DEVICE, 1, "live", seq, 0, seq, "verdict", "{}") for seq in (2, 5)]
+    thinned = Row(DEVICE, 1, "live", 9, 6, 0, "verdict", "{}")
+    body = {"boot": 1, "lane": "history", "seq_from": 1, "seq_to": 7}
+    grave = Row(DEVICE, 1, "alarm", 1, 0, 0, "tombstone", json.dumps(body))
+    new = account.take(DEVICE, {**BUNDLE, "freed_to": 3}, [*rows, *more, thinned])
+    account.stream(LIVE).base = 0
+    new += account.take(DEVICE, {**BUNDLE, "lane": "alarm"}, [grave])
+    account.bury(DEVICE, body)
+    for _ in range(2):  # the second time all of them are copies
+        keeper.keep(new, list(account.streams.values()), [])
+    keeper.close()
+    again = Keeper(place)
+    found = again.load()
+    again.close()
+    assert found.holes() == account.holes()
+    assert [hole.lost for hole in found.holes()] == [True, False]
+    assert {k: list(s.known()) for k, s in found.streams.items()} == {
+        k: list(s.known()) for k, s in account.streams.items()
+    }
+
+
+def test_check_ends_with_1_for_a_hole_and_0_for_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "ledger.db")
+    account = Account()
+    for seqs, code in (((1, 2), 0), ((4,), 1)):
+        rows = [Row(DEVICE, 1, "live", seq, 0, seq, "verdict", "{}") for seq in seqs]
+        account.take(DEVICE, BUNDLE, rows)
+        keeper = Keeper(path)
+        keeper.keep(rows, list(account.streams.values()), [])
+        keeper.close()
+        assert main(["--db", path, "--check"]) == code
+        assert json.loads(capsys.readouterr().out)["complete"] == (code == 0)
+
+
+def test_a_database_or_broker_that_is_away_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeepFault, match="no-such-folder"):
+        Keeper(str(tmp_path / "no-such-folder" / "ledger.db"))
+    assert main(["--db", str(tmp_path / "l.db"), "--broker", "127.0.0.1:1"]) == 3
+    assert "127.0.0.1:1" in capsys.readouterr().err
