@@ -282,7 +282,15 @@ class Agent:
         root = f"latido/{settings.device.site}/{settings.device.name}"
         identifier = f"latido-{settings.device.site}-{settings.device.name}"
         upstream = AiomqttUpstream(settings.broker, identifier, root)
-        return Deliverer(self.store, upstream, self.clock, self.bulletin, root, self._status)
+        return Deliverer(
+            self.store,
+            upstream,
+            self.clock,
+            self.bulletin,
+            root,
+            settings.broker.receipt,
+            self._status,
+        )
 
     def _status(self) -> "dict[str, Any]":
         """What the retained status message tells."""

@@ -125,8 +125,7 @@ class Receiver:
                 self.status.append(held)
                 return
             assert len(message.payload) <= 64 * 1024
-            for place, row in enumerate(held["rows"]):
-                assert row["seq"] == held["seq_from"] + place
+            for row in held["rows"]:
                 key = (held["boot"], held["lane"], row["seq"])
                 self.copies += key in self.rows
                 self.rows.setdefault(key, row)

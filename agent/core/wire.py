@@ -1,4 +1,7 @@
-"""Rows as they go upstream: bundles of JSON, each row with the key that makes a copy harmless."""
+"""Rows as they go upstream: bundles of JSON, each row with the key that makes a copy harmless.
+
+And what comes back: a receiver's receipt, read from bytes that nobody has checked.
+"""
 
 import json
 
@@ -6,42 +9,81 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
+RECEIPT_SCHEMA = 1
+RECEIPT_BYTES = 1024
 SEQ_MASK = 0xFFFFFFFF
+ROW_BYTES = 80  # around a row's body and kind, at most
+HEAD_BYTES = 160  # around the rows of a bundle, at most
 
 
-def bundles(
-    rows: "list[Any]", lane: str, limit_rows: int, limit_bytes: int
-) -> "list[tuple[bytes, int]]":
-    """[(payload, id of its last row)] in order. Each holds rows of one boot, consecutive numbers.
+class Bundle:
+    """Rows of one lane and boot, ascending. `first_seq`: the lowest that it covers."""
 
-    `rows`: agent.ports.Row, ordered by id. A row larger than `limit_bytes` goes alone.
+    __slots__ = ("boot", "first_seq", "last_id", "rows")
+
+    def __init__(self, rows: "list[Any]") -> None:
+        self.rows = rows
+        self.last_id: int = rows[-1].id
+        self.boot: int = self.last_id >> 32
+        self.first_seq: int = rows[0].first_seq or rows[0].id & SEQ_MASK
+
+    def payload(self, freed_id: int) -> bytes:
+        """`freed_id`: rows up to here the device has freed: what is missing of them stays so."""
+        freed = freed_id & SEQ_MASK if freed_id >> 32 == self.boot else 0
+        texts = ",".join([_row(row) for row in self.rows])
+        return (
+            f'{{"schema":{SCHEMA},"boot":{self.boot},"lane":{json.dumps(self.rows[0].lane)},'
+            f'"freed_to":{freed},"seq_from":{self.first_seq},"rows":[{texts}]}}'
+        ).encode()
+
+
+def bundles(rows: "list[Any]", limit_rows: int, limit_bytes: int) -> "list[Bundle]":
+    """In order, each of one boot. A row larger than `limit_bytes` goes alone.
+
+    `rows`: agent.ports.Row of one lane, by id.
     """
-    made: "list[tuple[bytes, int]]" = []
+    made: "list[Bundle]" = []
     held: "list[Any]" = []
-    size = 0
+    size = HEAD_BYTES
     for row in rows:
-        length = len(row.body) + len(row.kind) + 60
+        length = len(row.body) + len(row.kind) + ROW_BYTES
         full = len(held) >= limit_rows or size + length > limit_bytes
-        if held and (full or row.id != held[-1].id + 1):
-            made.append((_payload(held, lane), held[-1].id))
-            held, size = [], 0
+        if held and (full or row.id >> 32 != held[-1].id >> 32):
+            made.append(Bundle(held))
+            held, size = [], HEAD_BYTES
         held.append(row)
         size += length
     if held:
-        made.append((_payload(held, lane), held[-1].id))
+        made.append(Bundle(held))
     return made
 
 
-def _payload(rows: "list[Any]", lane: str) -> bytes:
+def _row(row: "Any") -> str:
     """Written in order by hand: bodies are JSON texts already, and not every Python keeps order."""
-    first = rows[0].id
-    texts = ",".join(
-        f'{{"seq":{row.id & SEQ_MASK},"mono_ns":{row.mono_ns},'
-        f'"kind":{json.dumps(row.kind)},"body":{row.body}}}'
-        for row in rows
-    )
+    first = f',"first_seq":{row.first_seq}' if row.first_seq else ""
     return (
-        f'{{"schema":{SCHEMA},"boot":{first >> 32},"lane":{json.dumps(lane)},'
-        f'"seq_from":{first & SEQ_MASK},"rows":[{texts}]}}'
-    ).encode()
+        f'{{"seq":{row.id & SEQ_MASK},"mono_ns":{row.mono_ns}{first},'
+        f'"kind":{json.dumps(row.kind)},"body":{row.body}}}'
+    )
+
+
+def read_receipt(payload: bytes) -> "tuple[int, str, int] | None":
+    """(boot, lane, through) of ROOT/ack, or None for anything that is not a receipt."""
+    if len(payload) > RECEIPT_BYTES:
+        return None
+    try:
+        held = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(held, dict) or held.get("schema") != RECEIPT_SCHEMA:
+        return None
+    found: "Any" = (held.get("boot"), held.get("lane"), held.get("through"))
+    boot, lane, through = found
+    if not _is_seq(boot) or not _is_seq(through) or not isinstance(lane, str):
+        return None
+    return boot, lane, through
+
+
+def _is_seq(value: "Any") -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= SEQ_MASK

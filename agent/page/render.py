@@ -175,6 +175,10 @@ def _uplink(uplink: "dict[str, Any] | None", language: str) -> str:
         rows = _row("label.backlog", str(uplink["backlog_rows"]), note, language)
         why = link_sentence(uplink["reason"], language)
         rows += _row("label.delivered", str(uplink["delivered_rows"]), why, language)
+        promise = text(f"uplink.promise.{uplink['promise']}", language)
+        if uplink["receiver_silent"]:
+            promise = text("uplink.silent", language)
+        rows += _row("label.promise", "", promise, language)
     head = escape(text("label.uplink", language))
     return (
         f'<section class="card uplink"><h2>{head}</h2><p>{escape(words)}</p>'

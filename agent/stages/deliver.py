@@ -1,25 +1,17 @@
-"""Deliver: the outbox to the broker, oldest first, freed only after the PUBACK.
+"""Deliver: connects again and again, and over each connection drains the store.
 
-A sliding window of bundles is in flight; what is acknowledged without a hole before it is freed. A
-connection that ends takes nothing with it: what was not acknowledged is sent again on the next one,
-and its key (boot, lane, seq) lets the receiver drop the copy.
+A row is freed only after its PUBACK, or, where the settings say so, after the receiver's receipt.
+A connection that ends takes nothing with it: what was not freed is sent again on the next one, and
+its key (boot, lane, seq) lets the receiver drop the copy. No network at the start is normal.
 """
 
 import asyncio
 import json
 import random
-from collections import deque
 
-from agent.core.wire import bundles
-from agent.limits import (
-    BUNDLE_BYTES,
-    BUNDLE_ROWS,
-    BUNDLES_IN_FLIGHT,
-    RECONNECT_S_MAX,
-    RECONNECT_S_MIN,
-    STATUS_INTERVAL_S,
-)
-from agent.ports import LANES, LinkDown
+from agent.limits import RECONNECT_S_MAX, RECONNECT_S_MIN, STATUS_INTERVAL_S, TELL_INTERVAL_S
+from agent.ports import LinkDown
+from agent.stages.drain import RECEIVER, Drain
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -28,12 +20,17 @@ if TYPE_CHECKING:
 
     from agent.core.bulletin import Bulletin
     from agent.ports import Clock, Link, Store, Upstream
+    from agent.stages.drain import Suspect
 
 FAREWELL_S = 0.5  # the last words of a clean stop must not hold it up
+LOST = "lost"
 
 
 class Deliverer:
-    """`root`: the device's topics; `facts`: a callable with what the status message tells."""
+    """`root`: the device's topics; `promise`: whose word frees a row, "broker" or "receiver".
+
+    `facts`: a callable with what the status message tells.
+    """
 
     def __init__(
         self,
@@ -42,6 +39,7 @@ class Deliverer:
         clock: "Clock",
         bulletin: "Bulletin",
         root: str,
+        promise: str,
         facts: "Callable[[], dict[str, Any]]",
     ) -> None:
         self._store = store
@@ -49,19 +47,20 @@ class Deliverer:
         self._clock = clock
         self._bulletin = bulletin
         self._root = root
+        self._promise = promise
         self._facts = facts
+        self._suspects: "dict[str, Suspect]" = {}
 
     async def run(self) -> None:
         delay_s = RECONNECT_S_MIN
-        await self._tell(False, ["starting", {}])
+        await self._tell(["starting", {}])
         while True:
             began_ns = self._clock.monotonic_ns()
             try:
                 async with self._upstream.connect() as link:
                     await self._serve(link)
             except LinkDown as down:
-                facts = {"place": down.place, "detail": down.detail}
-                await self._tell(False, [down.code, facts])
+                await self._tell([down.code, {"place": down.place, "detail": down.detail}])
             if self._clock.monotonic_ns() - began_ns > RECONNECT_S_MAX * 1e9:
                 delay_s = RECONNECT_S_MIN
             await self._clock.sleep(delay_s * random.uniform(0.5, 1.0))
@@ -69,52 +68,23 @@ class Deliverer:
 
     async def _serve(self, link: "Link") -> None:
         """Until the link is down: status, rows, and whatever comes in."""
-        await self._tell(True, [])
+        drain = Drain(self._store, self._clock, self._root, self._promise, self._suspects)
+        if self._promise == RECEIVER:
+            await link.subscribe([f"{self._root}/ack"])
+        await link.publish(f"{self._root}/status", self._status("online"), retain=True)
+        await self._tell([], drain)
         try:
-            await first_to_end([self._drain(link), self._report(link), _discard(link)])
+            parts = [drain.run(link), self._report(link), _listen(link, drain), self._count(drain)]
+            await first_to_end(parts)
+        except LinkDown as down:
+            drain.note_suspects(down.code == LOST)
+            raise
         except asyncio.CancelledError:
             await self._say_goodbye(link)
             raise
 
-    async def _drain(self, link: "Link") -> None:
-        flying: "deque[tuple[asyncio.Task[None], str, int]]" = deque()
-        after = dict.fromkeys(LANES, 0)
-        try:
-            while True:
-                for lane in LANES:
-                    after[lane] = await self._launch(link, flying, lane, after[lane])
-                if not flying:
-                    await self._store.wait_for_rows()
-                    continue
-                await flying[0][0]
-                await self._ack_landed(flying)
-                await self._tell(True, [])
-        finally:
-            for task, _, _ in flying:
-                task.cancel()
-
-    async def _launch(self, link: "Link", flying: "deque[Any]", lane: str, after_id: int) -> int:
-        """Fills the window with the oldest rows not yet in flight; the id of the last of them."""
-        free = BUNDLES_IN_FLIGHT - len(flying)
-        if free <= 0:
-            return after_id
-        rows = await self._store.oldest(lane, after_id, free * BUNDLE_ROWS)
-        for payload, last_id in bundles(rows, lane, BUNDLE_ROWS, BUNDLE_BYTES)[:free]:
-            publish = link.publish(f"{self._root}/data/{lane}", payload)
-            flying.append((asyncio.ensure_future(publish), lane, last_id))
-            after_id = last_id
-        return after_id
-
-    async def _ack_landed(self, flying: "deque[Any]") -> None:
-        through: "dict[str, int]" = {}
-        while flying and flying[0][0].done() and flying[0][0].exception() is None:
-            _, lane, last_id = flying.popleft()
-            through[lane] = last_id
-        for lane, last_id in through.items():
-            await self._store.ack(lane, last_id)
-
     async def _report(self, link: "Link") -> None:
-        """The retained status message: at once, then whenever it would say something new."""
+        """The retained status message, whenever it would say something new."""
         told = b""
         while True:
             status = self._status("online")
@@ -122,6 +92,14 @@ class Deliverer:
                 await link.publish(f"{self._root}/status", status, retain=True)
                 told = status
             await self._clock.sleep(STATUS_INTERVAL_S)
+
+    async def _count(self, drain: "Drain") -> None:
+        """The counts on the page: when they change, and not more often than a person reads."""
+        while True:
+            await drain.changed.wait()
+            drain.changed.clear()
+            await self._tell([], drain)
+            await self._clock.sleep(TELL_INTERVAL_S)
 
     async def _say_goodbye(self, link: "Link") -> None:
         farewell = link.publish(f"{self._root}/status", self._status("offline"), retain=True)
@@ -134,7 +112,8 @@ class Deliverer:
         status = {"schema": 1, "state": state, "boot": self._store.boot}
         return json.dumps({**status, **self._facts()}, separators=(",", ":")).encode()
 
-    async def _tell(self, connected: bool, reason: "list[Any]") -> None:
+    async def _tell(self, reason: "list[Any]", drain: "Drain | None" = None) -> None:
+        """Posts the counts; `drain`: of the connection, when there is one."""
         stats = await self._store.stats()
         oldest_s = None
         if stats.oldest_mono_ns is not None:
@@ -143,20 +122,30 @@ class Deliverer:
         self._bulletin.post(
             "uplink",
             {
-                "connected": connected,
+                "connected": drain is not None,
+                "promise": self._promise,
+                "receiver_silent": drain is not None and drain.silent,
                 "produced_rows": stats.produced_rows,
                 "delivered_rows": stats.delivered_rows,
                 "backlog_rows": stats.backlog_rows,
                 "oldest_age_s": oldest_s,
                 "reason": reason,
+                "lanes": {lane.lane: _account(lane) for lane in stats.lanes},
             },
         )
 
 
-async def _discard(link: "Link") -> None:
-    """Incoming messages have no reader yet; listening is how a lost connection is noticed."""
+def _account(lane: "Any") -> "dict[str, int]":
+    """Of one lane since its file began: produced = delivered + evicted + refused + backlog."""
+    names = ("produced", "delivered", "evicted", "refused", "backlog")
+    return {name: getattr(lane, name) for name in names}
+
+
+async def _listen(link: "Link", drain: "Drain") -> None:
+    """What comes in; and listening is how a lost connection is noticed."""
     while True:
-        await link.messages()
+        topic, payload = await link.messages()
+        drain.take(topic, payload)
 
 
 async def first_to_end(coroutines: "list[Coroutine[Any, Any, None]]") -> None:

@@ -1,27 +1,48 @@
-"""Delivery over a link that behaves badly: freed is only what was acknowledged without a hole."""
+"""Delivery over a link that behaves badly: freed is only what was promised, by urgency."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-from agent.adapters.store_sqlite import SqliteStore
+import jsonschema
+import pytest
+
 from agent.core.bulletin import Bulletin
-from agent.core.wire import bundles
-from agent.ports import LIVE, LinkDown, NewRow, Row, row_id
+from agent.core.flights import Flights
+from agent.core.wire import Bundle, bundles, read_receipt
+from agent.limits import (
+    BUNDLE_ROWS,
+    BUNDLES_IN_FLIGHT,
+    HISTORY_ROWS_PER_S,
+    RESEND_S_MAX,
+    RESEND_S_MIN,
+)
+from agent.ports import ALARM, HISTORY, LANES, LIVE, LinkDown, NewRow, Refused, Row, row_id
 from agent.stages.deliver import Deliverer
-from tests.doubles import FastClock
+from tests.memory_store import MemoryStore
+from tests.mosquitto import SCHEMAS
+from tests.sim_loop import SimClock, simulated
+
+ROOT = "latido/a/b"
+TRIP_S = 0.1
 
 
 class Broker:
-    """Acknowledges in any order; `fail_at`: the publish that finds the connection gone."""
+    """Confirms in any order. `faults`: what the nth publish of rows meets, instead of a PUBACK."""
 
-    def __init__(self, fail_at: int | None = None) -> None:
-        self.received: list[int] = []
+    def __init__(self, faults: dict[int, Callable[[list[int]], Exception | None]] | None = None):
+        self.received: list[tuple[str, int, float]] = []
         self.connections = 0
-        self._fail_at = fail_at
-        self._published = 0
+        self.published = 0
+        self.most_in_flight = 0
+        self.inbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self.on_bundle: Callable[[dict[str, Any]], None] = lambda bundle: None
+        self.fault: Callable[[list[int]], Exception | None] = lambda seqs: None
+        self._faults = faults or {}
+        self._in_flight = 0
+        self._error = LinkDown("lost")
         self._down = asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -30,82 +51,320 @@ class Broker:
         self._down = asyncio.Event()
         yield self
 
+    async def subscribe(self, topics: list[str]) -> None:
+        assert topics == [f"{ROOT}/ack"]
+
     async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        held = json.loads(payload)
         if retain:
             return
-        self._published += 1
-        number = self._published
-        await asyncio.sleep(0.001 * (number % 3))  # later ones overtake earlier ones
-        if self._fail_at is not None and number >= self._fail_at:
-            self._fail_at = None
+        self.published += 1
+        if self.published < 10:
+            jsonschema.validate(held, SCHEMAS["data"])
+        seqs = [row["seq"] for row in held["rows"]]
+        fault = self._faults.get(self.published, self.fault)(seqs)
+        self._in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        await asyncio.sleep(TRIP_S + 0.01 * (self.published % 3))  # later ones overtake earlier
+        self._in_flight -= 1
+        if isinstance(fault, LinkDown):
+            self._error = fault  # every wait of a connection ends with the same error
             self._down.set()
-            raise LinkDown("cut")
+        if fault is not None:
+            raise fault
         if self._down.is_set():
-            raise LinkDown("cut")
-        self.received += [row["seq"] for row in json.loads(payload)["rows"]]
-
-    async def subscribe(self, topics: list[str]) -> None:
-        return
+            raise self._error
+        now_s = asyncio.get_running_loop().time()
+        self.received += [(held["lane"], seq, now_s) for seq in seqs]
+        self.on_bundle(held)
 
     async def messages(self) -> tuple[str, bytes]:
-        await self._down.wait()
-        raise LinkDown("cut")
+        down = asyncio.ensure_future(self._down.wait())
+        come = asyncio.ensure_future(self.inbox.get())
+        await asyncio.wait({down, come}, return_when=asyncio.FIRST_COMPLETED)
+        down.cancel()
+        if come.done():
+            return come.result()
+        come.cancel()
+        raise self._error
+
+    def seqs(self, lane: str) -> list[int]:
+        return [seq for of, seq, _ in self.received if of == lane]
 
 
-def delivered(folder: Path, broker: Broker, count: int) -> tuple[Bulletin, int]:
-    """Runs delivery of `count` rows until the store is empty; (bulletin, rows left)."""
+class Rig:
+    """A store with rows, a deliverer, a broker."""
 
-    async def scene() -> tuple[Bulletin, int]:
-        store, bulletin = SqliteStore(str(folder)), Bulletin()
-        await store.open()
-        rows = [NewRow(LIVE, n, "verdict", '{"a":1}') for n in range(1, count + 1)]
-        await store.append(rows, [])
-        deliverer = Deliverer(store, broker, FastClock(), bulletin, "latido/a/b", dict)
-        running = asyncio.ensure_future(deliverer.run())
-        for _ in range(2000):
-            await asyncio.sleep(0.002)
-            if (bulletin.get("uplink") or {}).get("delivered_rows") == count:
+    def __init__(self, broker: Broker, promise: str = "broker") -> None:
+        self.store, self.broker, self.bulletin = MemoryStore(), broker, Bulletin()
+        self.deliverer = Deliverer(
+            self.store, broker, SimClock(), self.bulletin, ROOT, promise, dict
+        )
+
+    async def produce(self, **counts: int) -> None:
+        lanes = {"alarm": ALARM, "live": LIVE, "history": HISTORY}
+        for name, count in counts.items():
+            rows = [NewRow(lanes[name], n, "corrupt", '{"a":1}') for n in range(count)]
+            await self.store.append(rows, [])
+
+    async def deliver(self, within_s: float = 3600.0) -> None:
+        """Until nothing is left, or the time is over."""
+        running = asyncio.ensure_future(self.deliverer.run())
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + within_s
+        while loop.time() < end_s and not running.done():
+            await asyncio.sleep(max(0.05, within_s / 4000))
+            if (await self.store.stats()).backlog_rows == 0:
                 break
+        await asyncio.sleep(1.0)  # the counts on the page follow
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        left = (await store.stats()).backlog_rows
-        await store.close()
-        return bulletin, left
 
-    return asyncio.run(scene())
+    async def left(self) -> int:
+        return int((await self.store.stats()).backlog_rows)
 
 
-def test_every_row_arrives_over_a_steady_link(tmp_path: Path) -> None:
-    broker = Broker()
-    _, left = delivered(tmp_path, broker, 2000)
-    assert left == 0 and broker.connections == 1
-    assert sorted(broker.received) == list(range(1, 2001))
+def test_every_row_arrives_over_a_steady_link_in_a_bounded_window() -> None:
+    async def scene() -> None:
+        rig = Rig(Broker())
+        await rig.produce(live=3000)
+        await rig.deliver()
+        assert await rig.left() == 0 and rig.broker.connections == 1
+        assert sorted(rig.broker.seqs(LIVE)) == list(range(1, 3001))
+        assert rig.broker.most_in_flight == BUNDLES_IN_FLIGHT
+        assert rig.bulletin.get("uplink")["lanes"]["live"]["delivered"] == 3000
+
+    simulated(scene())
 
 
-def test_a_cut_link_loses_nothing_and_repeats_only_the_unacknowledged(tmp_path: Path) -> None:
-    for fail_at in (1, 2, 7, 23):
-        broker = Broker(fail_at)
-        bulletin, left = delivered(tmp_path / str(fail_at), broker, 2000)
-        assert left == 0 and broker.connections == 2
-        assert set(broker.received) == set(range(1, 2001))
-        assert len(broker.received) - 2000 <= 10 * 50, "at most one window is sent twice"
-        assert bulletin.get("uplink")["backlog_rows"] == 0 and bulletin.get("uplink")["connected"]
+@pytest.mark.parametrize("fail_at", [1, 2, 7, 23])
+def test_a_cut_link_loses_nothing_and_repeats_only_the_unacknowledged(fail_at: int) -> None:
+    async def scene() -> None:
+        rig = Rig(Broker({fail_at: lambda seqs: LinkDown("lost")}))
+        await rig.produce(live=2000)
+        await rig.deliver()
+        seqs = rig.broker.seqs(LIVE)
+        assert await rig.left() == 0 and rig.broker.connections == 2
+        assert set(seqs) == set(range(1, 2001))
+        assert len(seqs) - 2000 <= BUNDLES_IN_FLIGHT * BUNDLE_ROWS
+        assert rig.bulletin.get("uplink")["backlog_rows"] == 0
+
+    simulated(scene())
 
 
-def test_a_bundle_holds_consecutive_rows_of_one_boot() -> None:
+def test_alarms_go_first_then_live_rows_then_history_at_its_rate() -> None:
+    async def scene() -> None:
+        rig = Rig(Broker())
+        rows = 5 * int(HISTORY_ROWS_PER_S)
+        await rig.produce(history=rows, live=700, alarm=700)
+        began_s = asyncio.get_running_loop().time()
+        await rig.deliver()
+        arrived = {lane: [t for of, _, t in rig.broker.received if of == lane] for lane in LANES}
+        assert max(arrived[ALARM]) <= min(arrived[HISTORY])
+        assert max(arrived[LIVE]) <= min(arrived[HISTORY])
+        took_s = max(arrived[HISTORY]) - began_s
+        assert 4.5 < took_s < 6.5, took_s
+        assert rig.broker.seqs(HISTORY) != [] and await rig.left() == 0
+
+    simulated(scene())
+
+
+def test_a_live_row_does_not_wait_for_the_history_behind_it() -> None:
+    async def scene() -> None:
+        rig = Rig(Broker())
+        await rig.produce(history=20_000)
+        running = asyncio.ensure_future(rig.deliver())
+        loop = asyncio.get_running_loop()
+        made: list[float] = []
+        while len(made) < 5:
+            await asyncio.sleep(0.7)
+            made.append(loop.time())
+            await rig.produce(live=1)
+        await running
+        came = [t for lane, _, t in rig.broker.received if lane == LIVE]
+        assert max(came[n] - made[n] for n in range(5)) < 2 * TRIP_S
+        assert len(rig.broker.seqs(HISTORY)) == 20_000
+
+    simulated(scene())
+
+
+def test_a_refused_row_is_set_aside_and_its_lane_goes_on() -> None:
+    def refuse(seqs: list[int]) -> Exception | None:
+        return Refused("too large") if 77 in seqs else None
+
+    async def scene() -> None:
+        broker = Broker()
+        broker.fault = refuse
+        rig = Rig(broker)
+        await rig.produce(live=200)
+        await rig.deliver()
+        account = rig.bulletin.get("uplink")["lanes"]["live"]
+        assert account["refused"] == 1 and account["delivered"] == 199
+        assert set(broker.seqs(LIVE)) == set(range(1, 201)) - {77}
+        assert broker.seqs(ALARM) == [1], "its tombstone"
+        assert broker.connections == 1
+
+    simulated(scene())
+
+
+def test_a_broker_that_refuses_all_rows_costs_none() -> None:
+    async def scene() -> None:
+        broker = Broker()
+        broker.fault = lambda seqs: Refused("no") if broker.connections < 3 else None
+        rig = Rig(broker)
+        await rig.produce(live=200)
+        await rig.deliver()
+        assert set(broker.seqs(LIVE)) == set(range(1, 201))
+        assert rig.bulletin.get("uplink")["lanes"]["live"]["refused"] == 0
+
+    simulated(scene())
+
+
+def test_a_row_that_ends_every_connection_is_found_and_set_aside() -> None:
+    async def scene() -> None:
+        broker = Broker()
+        broker.fault = lambda seqs: LinkDown("lost") if 30 in seqs else None
+        rig = Rig(broker)
+        await rig.produce(live=120)
+        await rig.deliver()
+        assert set(broker.seqs(LIVE)) == set(range(1, 121)) - {30}
+        assert rig.bulletin.get("uplink")["lanes"]["live"]["refused"] == 1
+        assert broker.connections < 10
+
+    simulated(scene())
+
+
+def test_a_flapping_link_sets_no_row_aside() -> None:
+    async def scene() -> None:
+        broker = Broker()
+        broker.fault = lambda seqs: LinkDown("no_puback") if broker.connections < 30 else None
+        rig = Rig(broker)
+        await rig.produce(live=120)
+        await rig.deliver()
+        assert set(broker.seqs(LIVE)) == set(range(1, 121))
+        assert broker.seqs(ALARM) == []
+
+    simulated(scene())
+
+
+def receipt(broker: Broker, boot: int, lane: str, through: int) -> None:
+    held = {"schema": 1, "boot": boot, "lane": lane, "through": through}
+    broker.inbox.put_nowait((f"{ROOT}/ack", json.dumps(held).encode()))
+
+
+def test_in_receiver_mode_a_puback_frees_nothing_and_a_receipt_does() -> None:
+    async def scene() -> None:
+        rig = Rig(Broker(), "receiver")
+        await rig.produce(live=100)
+        await rig.deliver(within_s=5.0)
+        assert set(rig.broker.seqs(LIVE)) == set(range(1, 101)) and await rig.left() == 100
+        rig.broker.on_bundle = lambda held: receipt(
+            rig.broker, held["boot"], held["lane"], held["rows"][-1]["seq"]
+        )
+        await rig.deliver()
+        assert await rig.left() == 0
+        assert rig.bulletin.get("uplink")["promise"] == "receiver"
+
+    simulated(scene())
+
+
+def test_a_silent_receiver_is_asked_again_ever_less_often_with_one_bundle() -> None:
+    async def scene() -> None:
+        rig = Rig(Broker(), "receiver")
+        await rig.produce(live=2000)
+        await rig.deliver(within_s=6 * 3600.0)
+        sent = len(rig.broker.seqs(LIVE)) - BUNDLES_IN_FLIGHT * BUNDLE_ROWS
+        rounds = sent / BUNDLE_ROWS
+        assert 6 * 3600 / RESEND_S_MAX < rounds < 6 * 3600 / RESEND_S_MAX + 10
+        assert rig.bulletin.get("uplink")["receiver_silent"] and await rig.left() == 2000
+
+    simulated(scene())
+
+
+def test_what_the_receiver_missed_is_sent_again_after_a_bounded_wait() -> None:
+    async def scene() -> None:
+        broker = Broker()
+        kept: set[int] = set()
+        missed = {3: False}
+
+        def take(held: dict[str, Any]) -> None:
+            if broker.published == 3 and not missed[3]:
+                missed[3] = True
+                return  # the broker died with it, after its PUBACK
+            kept.update(row["seq"] for row in held["rows"])
+            through = next((n for n in range(1, 10_000) if n not in kept), 1) - 1
+            if through:
+                receipt(broker, held["boot"], held["lane"], through)
+
+        broker.on_bundle = take
+        rig = Rig(broker, "receiver")
+        await rig.produce(live=400)
+        began_s = asyncio.get_running_loop().time()
+        await rig.deliver()
+        assert kept == set(range(1, 401)) and await rig.left() == 0
+        assert asyncio.get_running_loop().time() - began_s < RESEND_S_MIN + 10
+        assert not rig.bulletin.get("uplink")["receiver_silent"]
+
+    simulated(scene())
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 1000,
+        b'{"schema":1,"boot":1,"lane":"live","through":0}',
+        b'{"schema":1,"boot":true,"lane":"live","through":1}',
+        b'{"schema":1,"boot":1,"lane":3,"through":1}',
+        b'{"schema":1,"boot":1,"lane":"live","through":4294967296}',
+        b'{"schema":2,"boot":1,"lane":"live","through":1}',
+        b'{"schema":1,"boot":1,"lane":"live","through":1}' + b" " * 2000,
+    ],
+)
+def test_what_is_no_receipt_frees_nothing(payload: bytes) -> None:
+    assert read_receipt(payload) is None
+
+
+def of(boot: int, first: int, last: int) -> Bundle:
+    return Bundle([Row(LIVE, row_id(boot, n), 0, "v", "{}", 0) for n in range(first, last + 1)])
+
+
+def test_a_receipt_frees_only_what_was_sent_and_only_behind_what_is_free() -> None:
+    flights = Flights(10, by_receipt=True)
+    flights.launch(of(1, 1, 5), 0)
+    flights.launch(of(2, 1, 5), 0)
+    flights.receipt(2, 4_000_000_000)
+    assert flights.free() == 0, "boot 1 is still on its way"
+    flights.receipt(1, 4)
+    assert flights.free() == 0, "not the whole bundle"
+    flights.receipt(1, 5)
+    assert flights.free() == row_id(2, 5)
+    flights.receipt(2, 4_000_000_000)
+    assert flights.free() == 0
+
+
+def test_a_bundle_holds_rows_of_one_boot_and_says_what_was_freed() -> None:
     ids = [row_id(1, 1), row_id(1, 2), row_id(1, 5), row_id(2, 1), row_id(2, 2)]
-    rows = [Row(LIVE, identity, 7, "verdict", '{"x":"é"}', 0) for identity in ids]
-    made = bundles(rows, "live", 50, 16384)
-    assert [last for _, last in made] == [row_id(1, 2), row_id(1, 5), row_id(2, 2)]
-    first = json.loads(made[0][0])
-    assert (first["schema"], first["boot"], first["lane"], first["seq_from"]) == (1, 1, "live", 1)
-    assert first["rows"][1] == {"seq": 2, "mono_ns": 7, "kind": "verdict", "body": {"x": "é"}}
+    rows = [Row(LIVE, identity, 7, "corrupt", '{"x":"é"}', 0) for identity in ids]
+    rows[2] = rows[2]._replace(first_seq=3)
+    made = bundles(rows, 50, 16384)
+    assert [bundle.last_id for bundle in made] == [row_id(1, 5), row_id(2, 2)]
+    first, second = (json.loads(bundle.payload(row_id(2, 0))) for bundle in made)
+    assert (first["schema"], first["boot"], first["lane"], first["seq_from"]) == (2, 1, "live", 1)
+    assert first["rows"][1] == {"seq": 2, "mono_ns": 7, "kind": "corrupt", "body": {"x": "é"}}
+    assert first["rows"][2]["first_seq"] == 3 and first["freed_to"] == 0
+    assert json.loads(made[0].payload(row_id(1, 9)))["freed_to"] == 9
+    assert second["freed_to"] == 0
 
 
-def test_a_bundle_is_bounded_in_rows_and_bytes() -> None:
-    rows = [Row(LIVE, row_id(1, n), 0, "v", '"' + "x" * 500 + '"', 0) for n in range(1, 101)]
-    made = bundles(rows, "live", 50, 4096)
-    assert all(len(payload) < 5000 for payload, _ in made)
-    assert sum(len(json.loads(payload)["rows"]) for payload, _ in made) == 100
+@pytest.mark.parametrize("size", [10, 500, 3000])
+def test_a_bundle_is_bounded_in_rows_and_bytes(size: int) -> None:
+    body = '"' + "x" * size + '"'
+    rows = [Row(LIVE, row_id(1, n), 10**15, "verdict", body, 0) for n in range(1, 101)]
+    made = [bundle.payload(0) for bundle in bundles(rows, 50, 4096)]
+    assert all(len(payload) <= 4096 for payload in made)
+    assert sum(len(json.loads(payload)["rows"]) for payload in made) == 100
     huge = [Row(LIVE, row_id(1, 1), 0, "v", '"' + "x" * 9000 + '"', 0)]
-    assert len(bundles(huge, "live", 50, 4096)) == 1
+    assert len(bundles(huge, 50, 4096)) == 1

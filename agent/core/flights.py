@@ -1,0 +1,88 @@
+"""What of one lane is under way: sent, confirmed by the broker, received, free to be forgotten.
+
+A row is free when all before it are; whose word counts, the broker's or the receiver's, is fixed at
+the start. No clock inside: times are arguments. A receipt counts for what was sent and for no more.
+"""
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+SEQ_MASK = 0xFFFFFFFF
+
+
+class Flight:
+    """One bundle under way. `landed_ns`: when the broker confirmed it, or None."""
+
+    __slots__ = ("bundle", "landed_ns", "launched_ns", "received")
+
+    def __init__(self, bundle: "Any", now_ns: int) -> None:
+        self.bundle = bundle
+        self.launched_ns = now_ns
+        self.landed_ns: "int | None" = None
+        self.received = False
+
+
+class Flights:
+    """Of one lane, oldest first. `width`: bundles under way at most."""
+
+    def __init__(self, width: int, by_receipt: bool) -> None:
+        self._width = width
+        self._by_receipt = by_receipt
+        self._flying: "list[Flight]" = []
+        self.after_id = 0  # rows up to here are under way or free
+        self.freed_id = 0  # rows up to here are free
+        self.probing = False  # the receiver is silent: one bundle at a time
+        self.silent_rounds = 0
+
+    @property
+    def room(self) -> int:
+        return max(0, (1 if self.probing else self._width) - len(self._flying))
+
+    @property
+    def oldest(self) -> "Flight | None":
+        return self._flying[0] if self._flying else None
+
+    def launch(self, bundle: "Any", now_ns: int) -> "Flight":
+        flight = Flight(bundle, now_ns)
+        self._flying.append(flight)
+        self.after_id = bundle.last_id
+        return flight
+
+    def begin_after(self, identity: int) -> None:
+        """Rows up to here had gone before this connection."""
+        self.after_id = self.freed_id = identity
+
+    def receipt(self, boot: int, through: int) -> None:
+        """The receiver has all of the boot up to `through`."""
+        for flight in self._flying:
+            if flight.bundle.boot == boot and flight.bundle.last_id & SEQ_MASK <= through:
+                flight.received = True
+
+    def free(self) -> int:
+        """Forgets what is done; the id up to which rows may be freed now, 0 for none."""
+        through_id = 0
+        while self._flying and self._done(self._flying[0]):
+            through_id = self._flying.pop(0).bundle.last_id
+        if through_id:
+            self.freed_id = through_id
+            self.probing = False
+            self.silent_rounds = 0
+        return through_id
+
+    def overdue_ns(self) -> "int | None":
+        """Since when a confirmed bundle waits for its receipt."""
+        oldest = self.oldest
+        return oldest.landed_ns if self._by_receipt and oldest is not None else None
+
+    def rewind(self) -> None:
+        """The receiver is silent: from the oldest again, one bundle at a time."""
+        self._flying = []
+        self.after_id = self.freed_id
+        self.probing = True
+        self.silent_rounds += 1
+
+    def _done(self, flight: "Flight") -> bool:
+        if self._by_receipt:
+            return flight.received
+        return flight.landed_ns is not None

@@ -1,0 +1,279 @@
+"""Drain: the store over one connection, until it ends: alarms, then live rows, then history.
+
+Bundles of each lane are under way side by side, in a window; history at a set rate, so that it
+takes neither the link nor the disk from what is new. What is free, by the broker's word or by the
+receiver's, is freed. A row that the broker refuses is set aside, and its lane goes on.
+"""
+
+import asyncio
+from collections import namedtuple
+
+from agent.core.flights import Flights
+from agent.core.wire import Bundle, bundles, read_receipt
+from agent.limits import (
+    BUNDLE_BYTES,
+    BUNDLE_ROWS,
+    BUNDLES_IN_FLIGHT,
+    HISTORY_ROWS_PER_S,
+    RESEND_S_MAX,
+    RESEND_S_MIN,
+)
+from agent.ports import HISTORY, LANES, LinkDown, Refused
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from typing import Any
+
+    from agent.core.flights import Flight
+    from agent.ports import Clock, Link, Row, Store
+
+RECEIVER = "receiver"
+SUSPECT_LOSSES = 2  # connections that ended on the same bundle, before its rows go one by one
+POISON_LOSSES = 5  # and before a row that is alone under way when they end is set aside
+PACE_S_MIN = 0.002
+SUDDEN_S = 5.0  # after the launch: an end that the row may have caused
+
+
+class Drain:
+    """One connection's. `changed` is set whenever rows were freed or the receiver fell silent.
+
+    `suspects`: {lane: Suspect}, kept by the owner from one connection to the next.
+    """
+
+    def __init__(
+        self,
+        store: "Store",
+        clock: "Clock",
+        root: str,
+        promise: str,
+        suspects: "dict[str, Suspect]",
+        rows_per_s: float = HISTORY_ROWS_PER_S,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._root = root
+        self._by_receipt = promise == RECEIVER
+        self._suspects = suspects
+        self.changed = asyncio.Event()
+        self._pace = Pace(rows_per_s)
+        self.lanes = {lane: Flights(BUNDLES_IN_FLIGHT, self._by_receipt) for lane in LANES}
+        self._tasks: "set[asyncio.Task[None]]" = set()
+        self._wake = asyncio.Event()
+        self._failed: "BaseException | None" = None
+
+    @property
+    def silent(self) -> bool:
+        """The receiver has not answered for one wait or more."""
+        return any(flights.probing for flights in self.lanes.values())
+
+    async def run(self, link: "Link") -> None:
+        """Until LinkDown."""
+        try:
+            await self._begin()
+            while True:
+                waiting = await self._launch_all(link)
+                await self._something(waiting)
+                if self._failed is not None:
+                    raise self._failed
+                await self._free()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """An incoming message; what is no receipt of ours is passed over."""
+        receipt = read_receipt(payload) if topic == f"{self._root}/ack" else None
+        if receipt is not None and receipt[1] in self.lanes:
+            boot, lane, through = receipt
+            self.lanes[lane].receipt(boot, through)
+            self._wake.set()
+
+    def note_suspects(self, sudden: bool) -> None:
+        """After the end of the connection: which bundle each lane had under way."""
+        now_ns = self._clock.monotonic_ns()
+        for lane, flights in self.lanes.items():
+            oldest = flights.oldest
+            if oldest is None or oldest.landed_ns is not None:
+                continue
+            if sudden and now_ns - oldest.launched_ns < SUDDEN_S * 1e9:
+                rows = oldest.bundle.rows
+                known = self._suspects.get(lane)
+                self._suspects[lane] = seen_again(known, rows[0].id, rows[-1].id)
+
+    async def _begin(self) -> None:
+        for lane, flights in self.lanes.items():
+            suspect = self._suspects.get(lane)
+            if suspect is not None and suspect.times >= POISON_LOSSES:
+                reason = "the connection ends when it is sent"
+                await self._store.set_aside(lane, suspect.first_id, reason)
+                del self._suspects[lane]
+            first = await self._store.oldest(lane, 0, 1)
+            if first:
+                flights.begin_after((first[0].id & ~0xFFFFFFFF) + _first_seq(first[0]) - 1)
+
+    async def _launch_all(self, link: "Link") -> "tuple[str, ...]":
+        """Fills the windows by urgency; the lanes that have room and no rows."""
+        waiting: "tuple[str, ...]" = ()
+        for lane in LANES:
+            more = await self._launch(link, lane)
+            if more or self._is_full():
+                break  # what is less urgent waits
+            if self.lanes[lane].room:
+                waiting += (lane,)
+        return waiting
+
+    async def _launch(self, link: "Link", lane: str) -> bool:
+        """Whether rows of the lane may be left that could not go for want of room."""
+        flights = self.lanes[lane]
+        suspect = self._suspects.get(lane)
+        careful = suspect is not None and suspect.times >= SUSPECT_LOSSES
+        while flights.room and not self._is_full() and not (careful and flights.oldest):
+            limit = 1 if careful else flights.room * BUNDLE_ROWS
+            if lane == HISTORY:
+                limit = min(limit, self._pace.allowed(self._clock.monotonic_ns()))
+            rows = await self._store.oldest(lane, flights.after_id, limit) if limit else []
+            if not rows:
+                return False
+            for bundle in bundles(rows, BUNDLE_ROWS, BUNDLE_BYTES)[: flights.room]:
+                self._start(link, lane, bundle)
+        return not careful and not flights.probing
+
+    def _is_full(self) -> bool:
+        """A receipt may free what still has no PUBACK: that too is held in memory."""
+        return len(self._tasks) >= len(LANES) * BUNDLES_IN_FLIGHT
+
+    def _start(self, link: "Link", lane: str, bundle: "Bundle") -> None:
+        flights = self.lanes[lane]
+        flight = flights.launch(bundle, self._clock.monotonic_ns())
+        if lane == HISTORY:
+            self._pace.spend(len(bundle.rows))
+        task = asyncio.ensure_future(self._fly(link, lane, flight))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failed = self._failed or task.exception()
+        self._wake.set()
+
+    async def _fly(self, link: "Link", lane: str, flight: "Flight") -> None:
+        payload = flight.bundle.payload(self.lanes[lane].freed_id)
+        try:
+            await link.publish(f"{self._root}/data/{lane}", payload)
+        except Refused as refused:
+            await self._one_by_one(link, lane, flight.bundle.rows, str(refused))
+        flight.landed_ns = self._clock.monotonic_ns()
+
+    async def _one_by_one(self, link: "Link", lane: str, rows: "list[Row]", reason: str) -> None:
+        """Finds the rows of a bundle that the broker refuses, and sets them aside."""
+        refused = [(rows[0], reason)] if len(rows) == 1 else []
+        for row in rows if len(rows) > 1 else ():
+            try:
+                payload = Bundle([row]).payload(self.lanes[lane].freed_id)
+                await link.publish(f"{self._root}/data/{lane}", payload)
+            except Refused as error:
+                refused.append((row, str(error)))
+        if len(refused) == len(rows) > 1:
+            raise LinkDown("refuses_all", "", reason)  # then it is not the rows
+        for row, said in refused:
+            await self._store.set_aside(lane, row.id, said)
+
+    async def _something(self, waiting: "tuple[str, ...]") -> None:
+        """Waits until a bundle lands, a receipt or a row comes, or a time is over."""
+        waits: "list[asyncio.Future[Any]]" = [asyncio.ensure_future(self._wake.wait())]
+        paced_s = self._pace.wait_s()
+        times = [self._resend_in_s()]
+        if HISTORY in waiting and paced_s > 0:
+            waiting = tuple(lane for lane in waiting if lane != HISTORY)
+            times.append(paced_s)
+        if waiting:
+            waits.append(asyncio.ensure_future(self._store.wait_for_rows(waiting)))
+        ends = [time for time in times if time is not None]
+        if ends:
+            waits.append(asyncio.ensure_future(self._clock.sleep(max(0.0, min(ends)))))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._wake.clear()
+
+    def _resend_in_s(self) -> "float | None":
+        """Until the first lane has waited too long for a receipt; None when none waits."""
+        now_ns = self._clock.monotonic_ns()
+        times = []
+        for flights in self.lanes.values():
+            since_ns = flights.overdue_ns()
+            if since_ns is not None:
+                times.append(_patience_s(flights) - (now_ns - since_ns) / 1e9)
+        return min(times) if times else None
+
+    async def _free(self) -> None:
+        for lane, flights in self.lanes.items():
+            through_id = flights.free()
+            if through_id:
+                await self._store.ack(lane, through_id)
+                suspect = self._suspects.get(lane)
+                if suspect is not None and through_id >= suspect.last_id:
+                    del self._suspects[lane]
+                self.changed.set()
+        self._send_again()
+
+    def _send_again(self) -> None:
+        """What has waited too long for the receiver's word."""
+        now_ns = self._clock.monotonic_ns()
+        for flights in self.lanes.values():
+            since_ns = flights.overdue_ns()
+            if since_ns is not None and now_ns - since_ns >= _patience_s(flights) * 1e9:
+                flights.rewind()
+                self.changed.set()
+
+
+# Rows of which one may be what ends the connection: `times` it ended when `first_id` was under way.
+Suspect = namedtuple("Suspect", ("first_id", "last_id", "times"))
+
+
+def seen_again(known: "Suspect | None", first_id: int, last_id: int) -> "Suspect":
+    """The suspect after one more connection that ended on these rows."""
+    if known is None or first_id > known.last_id:
+        return Suspect(first_id, last_id, 1)
+    if first_id != known.first_id:
+        return Suspect(first_id, known.last_id, min(known.times, SUSPECT_LOSSES))
+    return Suspect(first_id, known.last_id, known.times + 1)
+
+
+def _patience_s(flights: "Flights") -> float:
+    """How long a receipt is waited for: twice as long after each silence."""
+    return float(min(RESEND_S_MIN * 2**flights.silent_rounds, RESEND_S_MAX))
+
+
+class Pace:
+    """So many rows a second, a bundle at once. No clock inside."""
+
+    def __init__(self, rows_per_s: float) -> None:
+        self._rows_per_s = rows_per_s
+        self._held = float(BUNDLE_ROWS)
+        self._at_ns: "int | None" = None
+
+    def allowed(self, now_ns: int) -> int:
+        """Rows that may go now."""
+        if self._at_ns is not None:
+            grown = (now_ns - self._at_ns) / 1e9 * self._rows_per_s
+            self._held = min(self._held + grown, float(BUNDLE_ROWS * BUNDLES_IN_FLIGHT))
+        self._at_ns = now_ns
+        return max(0, int(self._held) // BUNDLE_ROWS * BUNDLE_ROWS)
+
+    def spend(self, rows: int) -> None:
+        self._held -= rows
+
+    def wait_s(self) -> float:
+        """Until a whole bundle may go; 0 when it may. Never so short that it would be no wait."""
+        short = BUNDLE_ROWS - self._held
+        return max(PACE_S_MIN, short / self._rows_per_s) if short > 0 else 0.0
+
+
+def _first_seq(row: "Row") -> int:
+    first: int = row.first_seq or row.id & 0xFFFFFFFF
+    return first

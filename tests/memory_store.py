@@ -1,0 +1,168 @@
+"""The store's port in memory: a working double. What `append` returned from survives `crashed`.
+
+As in the real one, rows that were acknowledged leave the disk with the next commit: a crash brings
+them back. `rows_max`: of all lanes; beyond it the oldest history is evicted, with a tombstone.
+"""
+
+import asyncio
+import json
+from bisect import bisect_right
+from collections import namedtuple
+
+from agent.ports import (
+    ALARM,
+    HISTORY,
+    LANES,
+    TOMBSTONE,
+    LaneStats,
+    NewRow,
+    Row,
+    StoreFault,
+    StoreStats,
+    row_boot,
+    row_id,
+    row_seq,
+)
+
+Disk = namedtuple("Disk", ("rows", "produced", "evicted", "refused"))
+
+
+def _id(row: Row) -> int:
+    return int(row.id)
+
+
+class Killed(Exception):
+    """The process is dead: nothing that it still does has an effect."""
+
+
+class MemoryStore:
+    """One life of the agent on a disk that outlives it."""
+
+    def __init__(self, boot: int = 1, rows_max: int = 10**9, disk: Disk | None = None) -> None:
+        self.boot = boot
+        self.full = False
+        self.dead = False
+        self._rows_max = rows_max
+        self.disk = disk or Disk(
+            {lane: [] for lane in LANES}, *({lane: 0 for lane in LANES} for _ in range(3))
+        )
+        self._seq = dict.fromkeys(LANES, 0)
+        self._acked = dict.fromkeys(LANES, 0)
+        self._arrived = {lane: asyncio.Event() for lane in LANES}
+        for lane in LANES:
+            if self.disk.rows[lane]:
+                self._arrived[lane].set()
+
+    def crashed(self) -> "MemoryStore":
+        """The next life; this one can do nothing more."""
+        self.dead = True
+        return MemoryStore(self.boot + 1, self._rows_max, self.disk)
+
+    async def open(self) -> tuple[str, ...]:
+        return ()
+
+    async def append(self, rows: list[NewRow], history: list[tuple[str, int, str]]) -> None:
+        await self._turn()
+        if self.full:
+            raise StoreFault("the disk is full")
+        self._free()
+        for row in rows:
+            self._add(row)
+        self._evict()
+
+    async def oldest(self, lane: str, after_id: int, limit_rows: int) -> list[Row]:
+        await self._turn()
+        after = max(after_id, self._acked[lane])
+        held = self.disk.rows[lane]
+        first = bisect_right(held, after, key=_id)
+        found: list[Row] = held[first : first + limit_rows]
+        if not found:
+            self._arrived[lane].clear()
+        return found
+
+    async def ack(self, lane: str, through_id: int) -> None:
+        await self._turn()
+        self._acked[lane] = max(self._acked[lane], through_id)
+
+    async def set_aside(self, lane: str, identity: int, reason: str) -> None:
+        await self._turn()
+        gone = [row for row in self.disk.rows[lane] if row.id == identity]
+        if gone:
+            self.disk.refused[lane] += 1
+            self._bury(lane, gone, reason)
+
+    async def wait_for_rows(self, lanes: tuple[str, ...] = LANES) -> None:
+        await self._turn()
+        waits = [asyncio.ensure_future(self._arrived[lane].wait()) for lane in lanes]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def stats(self) -> StoreStats:
+        await self._turn()
+        lanes = tuple(self._account(lane) for lane in LANES)
+        backlog = sum(lane.backlog for lane in lanes)
+        delivered = sum(lane.delivered for lane in lanes)
+        return StoreStats(delivered + backlog, delivered, backlog, None, 0, 0, 0, lanes)
+
+    async def recent(self, machine: str, limit_rows: int) -> list[str]:
+        return []
+
+    async def get_setting(self, key: str) -> str | None:
+        return None
+
+    async def put_setting(self, key: str, value: str) -> None:
+        return
+
+    async def close(self) -> None:
+        self._free()
+
+    async def _turn(self) -> None:
+        """A place where the process may die."""
+        await asyncio.sleep(0)
+        if self.dead:
+            raise Killed
+
+    def _account(self, lane: str) -> LaneStats:
+        disk = self.disk
+        held = len(disk.rows[lane]) - bisect_right(disk.rows[lane], self._acked[lane], key=_id)
+        produced, evicted, refused = disk.produced[lane], disk.evicted[lane], disk.refused[lane]
+        delivered = produced - evicted - refused - held
+        return LaneStats(lane, produced, delivered, evicted, refused, held, 0)
+
+    def _add(self, row: NewRow) -> None:
+        self._seq[row.lane] += 1
+        identity = row_id(self.boot, self._seq[row.lane])
+        kept = Row(row.lane, identity, row.mono_ns, row.kind, row.body, 0)
+        self.disk.rows[row.lane].append(kept)
+        self.disk.produced[row.lane] += 1
+        self._arrived[row.lane].set()
+
+    def _free(self) -> None:
+        for lane, through_id in self._acked.items():
+            held = self.disk.rows[lane]
+            del held[: bisect_right(held, through_id, key=_id)]
+
+    def _evict(self) -> None:
+        """History gives way first, a tenth of it at a time; what is left of a range is named."""
+        while sum(map(len, self.disk.rows.values())) > self._rows_max and self.disk.rows[HISTORY]:
+            oldest = self.disk.rows[HISTORY]
+            boot = row_boot(oldest[0].id)
+            gone = [row for row in oldest[: max(1, len(oldest) // 10)] if row_boot(row.id) == boot]
+            self.disk.evicted[HISTORY] += len(gone)
+            self._bury(HISTORY, gone, "no room")
+
+    def _bury(self, lane: str, gone: list[Row], reason: str) -> None:
+        held, buried = self.disk.rows[lane], {row.id for row in gone}
+        held[:] = [row for row in held if row.id not in buried]
+        body = {
+            "lane": lane,
+            "boot": row_boot(gone[0].id),
+            "seq_from": row_seq(gone[0].id),
+            "seq_to": row_seq(gone[-1].id),
+            "count": len(gone),
+            "reason": reason,
+        }
+        self._add(NewRow(ALARM, 0, TOMBSTONE, json.dumps(body)))

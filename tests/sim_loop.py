@@ -1,0 +1,56 @@
+"""An event loop in simulated time: whoever sleeps is woken at once, in the right order."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _NoWaiting(selectors.DefaultSelector):
+    """`select` moves the time on instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            raise RuntimeError("everybody waits, and nothing is to come")
+        self.now_s += max(0.0, timeout)
+        return super().select(0)
+
+
+class SimLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._simulated = _NoWaiting()
+        super().__init__(self._simulated)
+
+    def time(self) -> float:
+        return self._simulated.now_s
+
+
+class SimClock:
+    """The clock's port, on a SimLoop. `utc_step_s`: how far the wall clock has been moved."""
+
+    def __init__(self) -> None:
+        self.utc_step_s = 0.0
+
+    def monotonic_ns(self) -> int:
+        return int(asyncio.get_running_loop().time() * 1e9)
+
+    def utc_ns(self) -> int:
+        return self.monotonic_ns() + int((1.79e9 + self.utc_step_s) * 1e9)
+
+    def synced(self) -> bool:
+        return True
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def simulated(scene: Coroutine[Any, Any, T]) -> T:
+    """Runs `scene` in simulated time."""
+    with asyncio.Runner(loop_factory=SimLoop) as runner:
+        return runner.run(scene)
