@@ -1,8 +1,9 @@
 """What simulated chips feel: one pump with its motor, whose bearing may wear in time-lapse."""
 
 from hw.machines.condition import HEALTHY, Condition
+from hw.machines.duty import AMBIENT_DEGC
 from hw.machines.part import PARTS, felt_by
-from hw.machines.pump import AMBIENT_DEGC, Pump
+from hw.machines.pump import Pump
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from agent.play import SteppedClock
 from agent.stages.acquire import block_maker
 from agent.stages.analyse import Analyser
 from agent.stages.machine import MachineWatch
+from hw.machines.duty import AMBIENT_DEGC
 from hw.machines.part import PARTS, felt_by
-from hw.machines.pump import AMBIENT_DEGC, Pump
+from hw.machines.pump import Pump
 from hw.sim.bus import SimI2c, SimSpi
 from hw.sim.faults import Faulty
 from tests.doubles import at_once

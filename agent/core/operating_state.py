@@ -12,6 +12,7 @@ RUNNING = "running"
 CHANGING = "changing"  # speeding up, slowing down, coasting: runs, but at no speed to compare
 RUNS = (RUNNING, CHANGING)
 NO_BAND = -1
+REST = 8  # windows without motion in a row, 1.3 s, before what ran counts as stopped
 GAP_NS = 120 * 1_000_000_000  # a longer silence is not counted as running: nobody saw it
 
 
@@ -20,6 +21,7 @@ class OperatingState:
 
     `steady`: False while the speed changes. `run_ns`, `starts`: counted; `at_ns`: of the window.
     `stood`: seen at rest since it last ran; without that, running is no start but the agent's own.
+    `still`: windows without motion in a row: one that runs quietly is not stopped by one of them.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class OperatingState:
         starts: int = 0,
         at_ns: int = 0,
         stood: bool = False,
+        still: int = 0,
     ) -> None:
         self.name = name
         self.moving = moving
@@ -43,6 +46,7 @@ class OperatingState:
         self.starts = starts
         self.at_ns = at_ns
         self.stood = stood
+        self.still = still
 
     @property
     def run_hours(self) -> float:
@@ -50,12 +54,15 @@ class OperatingState:
 
     def after(self, velocity_rms_mm_s: float, mono_ns: int = 0) -> "OperatingState":
         """The state after one more window of this velocity, which ended at `mono_ns`."""
-        if velocity_rms_mm_s < self.below_mm_s:
-            return self._next(STOPPED, 0, mono_ns)
+        still = self.still + 1 if velocity_rms_mm_s < self.below_mm_s else 0
+        if still and (self.name not in RUNS or still >= REST):
+            return self._next(STOPPED, 0, mono_ns, still)
+        if still:
+            return self._next(self.name, self.moving, mono_ns, still)
         moving = min(self.moving + 1, self.settle)
         if moving < self.settle:
-            return self._next(STARTING, moving, mono_ns)
-        return self._next(RUNNING if self.steady else CHANGING, moving, mono_ns)
+            return self._next(STARTING, moving, mono_ns, 0)
+        return self._next(RUNNING if self.steady else CHANGING, moving, mono_ns, 0)
 
     def stretched(self, steady: bool) -> "OperatingState":
         """After a longer stretch showed whether the speed holds."""
@@ -72,9 +79,10 @@ class OperatingState:
             self.starts,
             self.at_ns,
             self.stood,
+            self.still,
         )
 
-    def _next(self, name: str, moving: int, mono_ns: int) -> "OperatingState":
+    def _next(self, name: str, moving: int, mono_ns: int, still: int) -> "OperatingState":
         """Running time counts from window to window while it runs, but not across a gap."""
         passed_ns = mono_ns - self.at_ns
         ran = self.name in RUNS and 0 < passed_ns < GAP_NS
@@ -89,6 +97,7 @@ class OperatingState:
             self.starts + (1 if started else 0),
             mono_ns,
             name == STOPPED or (self.stood and not started),
+            still,
         )
 
 
@@ -121,6 +130,7 @@ def with_usage(state: "OperatingState", text: str) -> "OperatingState":
         starts,
         state.at_ns,
         state.stood,
+        state.still,
     )
 
 

@@ -241,7 +241,8 @@ class MachineWatch:
     ) -> "Reason":
         """Teaches the present state; severity alone may warn meanwhile, but never says normal."""
         state = self.states.current
-        state.learner.take(values, assessment, mono_ns)
+        if not self.operating.still:
+            state.learner.take(values, assessment, mono_ns)
         name = model_name(self.model)
         normal = state.learner.finished(rate_hz, self.model, name, state.pattern, state.speed_hz)
         if normal is not None:
@@ -254,7 +255,9 @@ class MachineWatch:
         found, baseline = assessment.anomaly, self.baseline
         assert found is not None, "a comparison needs a baseline"
         level, cause = anomaly_level(found, rate_hz, self._causes.level(ANOMALY))
-        self._causes.take(ANOMALY, level, cause, mono_ns)
+        if self.states.placed or found.contributions[0][2] > 1:
+            # Quieter, and with no pattern left to tell the speed by: it may just turn slower.
+            self._causes.take(ANOMALY, level, cause, mono_ns)
         level, cause = change_level(
             assessment.severity, baseline.velocity_rms_mm_s, self._causes.level(CHANGE)
         )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from agent.analysis.orders import Speed
 
+SLOWEST = 0.05  # of a mean that follows: the last twenty stretches count
+
 
 class RunningState:
     """One speed: `normal` (a KnownState) once it is learned, until then `learner`."""
@@ -26,17 +28,25 @@ class RunningState:
         self.normal = normal
         self.pattern: "Any" = None if normal is None else normal.pattern
         self.speed_hz: "float | None" = None if normal is None else normal.speed_hz
+        self._stretches = 0
 
     def seen(self, pattern: "Any", speed_hz: "float | None") -> None:
-        """The first stretch says what the state is recognised by."""
-        if self.pattern is None:
-            self.pattern = pattern
-        if self.speed_hz is None:
-            self.speed_hz = speed_hz
+        """What it is recognised by: the mean pattern of all that was seen while it was learned."""
+        if self.normal is not None:
+            return
+        if self.pattern is None or len(self.pattern) != len(pattern):
+            self.pattern, self._stretches = pattern, 0
+        self._stretches += 1
+        share = max(1.0 / self._stretches, SLOWEST)
+        self.pattern = self.pattern + share * (pattern - self.pattern)
+        self.speed_hz = speed_hz if speed_hz is not None else self.speed_hz
 
 
 class RunningStates:
-    """`version` grows with everything that is to be kept. `crowded`: more speeds than are kept."""
+    """`version` grows with everything that is to be kept. `crowded`: more speeds than are kept.
+
+    `placed`: False while the last stretch fits no known pattern at any speed.
+    """
 
     def __init__(self, learn_minutes: float, known: "list[KnownState] | None" = None) -> None:
         self._learn_minutes = learn_minutes
@@ -44,6 +54,7 @@ class RunningStates:
         self._band = SpeedBand(0 if self.states else NO_BAND, 0, SPEED_AGREE)
         self.version = 0
         self.crowded = False
+        self.placed = True
 
     @property
     def current(self) -> "RunningState":
@@ -76,7 +87,9 @@ class RunningStates:
         """One steady stretch; whether it put the machine into another state."""
         before = self.current
         trusted_hz = speed.hz if speed.confidence >= SPEED_TRUSTED else None
-        self._band = self._band.after(self._match(pattern, trusted_hz))
+        match = self._match(pattern, trusted_hz)
+        self.placed = match is not None
+        self._band = self._band.after(match)
         if self._band.strange == 0:
             self.crowded = False
         if self._band.is_new():
@@ -86,24 +99,24 @@ class RunningStates:
         return self.current is not before
 
     def _match(self, pattern: "Any", hz: "float | None") -> "int | None":
-        """The known state of a stretch; NO_BAND: another speed than all; None: cannot be said."""
-        if hz is not None:
-            found = near_speed(hz, [state.speed_hz for state in self.states], SPEED_BAND)
-            if found is not None:
-                return found
-        blank = False
-        best, place = 0.0, NO_BAND
+        """The known state of a stretch; NO_BAND: another speed than all; None: cannot be said.
+
+        The pattern decides where it can: a speed that was found may be a multiple of the true one.
+        """
+        best, place, blank = 0.0, NO_BAND, False
         for at, state in enumerate(self.states):
             if state.pattern is None:
-                if at == max(self._band.current, 0):
-                    return at
-                continue
+                return max(self._band.current, 0)
             shift = shift_between(pattern, state.pattern)
             same = same_speed(shift)
             blank = blank or same is None
             if same and shift.here > best:
                 best, place = shift.here, at
-        return None if place == NO_BAND and blank else place
+        if place != NO_BAND or not blank:
+            return place
+        known = [state.speed_hz for state in self.states]
+        found = None if hz is None else near_speed(hz, known, SPEED_BAND)
+        return None if found == NO_BAND else found
 
     def _enter_new(self) -> None:
         if len(self.states) >= SPEED_STATES_MAX:

@@ -4,12 +4,15 @@ Shaft orders, blade passing, hum, flow noise, and what goes wrong: unbalance at 
 2x and axially, looseness as half orders and harmonics, an uneven field at twice the line frequency,
 cavitation as broad noise, a bearing defect as bursts, heat. Gravity is on z. The same time always
 gives the same value, however it is asked for.
+
+A `Duty` says how it is used: at which share of its speed, at what load, how warm it is.
 """
 
 import numpy as np
 
 from hw.machines.bearing import OuterRaceDefect
 from hw.machines.condition import HEALTHY, over_time
+from hw.machines.duty import AMBIENT_DEGC, NOMINAL
 from hw.machines.motor import Motor
 from hw.machines.noise import Rustle
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hw.machines.condition import Condition
+    from hw.machines.duty import Duty
 
     Floats = NDArray[np.float64]
 
@@ -41,20 +45,24 @@ CAVITATION_G = 0.5
 LOOSE_MM_S = 3.0
 RATTLE_ORDERS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0)
 BURST_G = 3.0
-AMBIENT_DEGC = 27.0
 RUNNING_DEGC = 44.0
 FAILING_DEGC = 78.0
 
 
 class Pump:
-    """`condition`: a Condition, or a callable giving one for a time in seconds."""
+    """`condition`: a Condition, or a callable giving one for a time in seconds.
+
+    `duty` may be set to another between two calls; it counts from its own beginning on.
+    """
 
     def __init__(
         self,
         seed: int,
         rpm: float,
         condition: "Condition | Callable[[float], Condition]" = HEALTHY,
+        duty: "Duty" = NOMINAL,
     ) -> None:
+        self.duty = duty
         chance = np.random.default_rng(seed)
         self._shaft_hz = rpm / 60.0
         self._condition = condition
@@ -72,13 +80,15 @@ class Pump:
     def acceleration_g(self, t_s: "Floats") -> "Floats":
         """Acceleration at times `t_s` (n,), shape (n, 3): horizontal, axial, vertical with 1 g."""
         wrong = over_time(self._condition, t_s)
-        hum = self._motor.at(t_s, wrong.electrical)
-        bursts = BURST_G * np.square(wrong.bearing_defect) * self._burst(t_s, wrong)
-        rough_g = self._flow_g + CAVITATION_G * np.asarray(wrong.cavitation)
+        force = np.square(self.duty.speed_at(t_s))  # of whatever turns, and of what flows
+        turned_s = self.duty.turned_s(t_s)
+        hum = self.duty.powered * self._motor.at(t_s, wrong.electrical)
+        bursts = BURST_G * np.square(wrong.bearing_defect) * force * self._burst(turned_s, wrong)
+        rough_g = self.duty.load * self._flow_g + CAVITATION_G * np.asarray(wrong.cavitation)
         columns = []
         for axis, (gain, phase) in enumerate(AXES):
-            orders = self._orders(t_s, wrong, phase)
-            noise = rough_g * self._flow.at(t_s, 4.1 * axis)
+            orders = force * self._orders(turned_s, wrong, phase)
+            noise = force * rough_g * self._flow.at(t_s, 4.1 * axis)
             columns.append(gain * (orders + hum + 0.7 * bursts) + noise)
         columns[2], columns[1] = columns[1] + 1.0, columns[2]
         return np.stack(columns, axis=1)
@@ -88,7 +98,8 @@ class Pump:
         wrong = over_time(self._condition, np.array([t_s]))
         worse = max(float(np.max(wrong.heat)), 0.4 * float(np.max(wrong.bearing_defect)))
         breath = 0.4 * float(np.sin(2 * np.pi * t_s / 97.0))
-        return RUNNING_DEGC + breath + worse * (FAILING_DEGC - RUNNING_DEGC)
+        own = RUNNING_DEGC - AMBIENT_DEGC + worse * (FAILING_DEGC - RUNNING_DEGC)
+        return self.duty.ambient_degc + self.duty.warm * own + breath
 
     def _burst(self, t_s: "Floats", wrong: "Any") -> "Floats":
         if not np.any(wrong.bearing_defect):

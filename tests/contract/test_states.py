@@ -37,6 +37,7 @@ from agent.core.heat import HeatTrend
 from agent.core.operating_state import (
     CHANGING,
     NO_BAND,
+    REST,
     RUNNING,
     STARTING,
     STOPPED,
@@ -257,9 +258,9 @@ def _run(
 
 
 def test_a_start_is_counted_once_it_has_settled_and_running_time_with_it() -> None:
-    state, names = _run(unseen_machine(3, 0.05), [0.0] * 5 + [1.0] * 10 + [0.0] * 2)
-    assert names == [STOPPED] * 5 + [STARTING] * 2 + [RUNNING] * 8 + [STOPPED] * 2
-    assert state.starts == 1 and near(state.run_ns / NS, 8.0, 0.01)
+    state, names = _run(unseen_machine(3, 0.05), [0.0] * 5 + [1.0] * 10 + [0.0] * REST)
+    assert names == [STOPPED] * 5 + [STARTING] * 2 + [RUNNING] * (7 + REST) + [STOPPED]
+    assert state.starts == 1 and near(state.run_ns / NS, 7.0 + REST, 0.01)
 
 
 def test_a_short_start_is_none_and_a_running_machine_found_running_did_not_start() -> None:
@@ -274,11 +275,16 @@ def test_a_machine_that_coasts_is_changing_until_it_stands() -> None:
     coasting = state.stretched(False)
     assert coasting.name == CHANGING and coasting.after(0.5, 5 * NS).name == CHANGING
     assert coasting.stretched(True).name == RUNNING
-    standing = coasting.after(0.01, 6 * NS)
+    standing, _ = _run(coasting, [0.01] * REST, at_ns=5 * NS)
     assert standing.name == STOPPED
-    again, names = _run(standing, [1.0, 1.0], at_ns=6 * NS)
+    again, names = _run(standing, [1.0, 1.0], at_ns=20 * NS)
     assert names[-1] == RUNNING, "what stood is steady until it is seen to change"
     assert again.starts == 2
+
+
+def test_a_machine_that_runs_quietly_is_not_stopped_by_a_window_that_hears_nothing() -> None:
+    state, names = _run(unseen_machine(2, 0.05), [0.0, 1.0, 1.0] + [0.0, 0.0, 1.0] * 20)
+    assert STOPPED not in names[1:] and state.starts == 1
 
 
 def test_time_that_nobody_saw_is_not_counted_as_running() -> None:

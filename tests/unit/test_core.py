@@ -9,7 +9,7 @@ from agent.core.alarm import ALARM, NORMAL, WARNING, new_alarm
 from agent.core.block import FAILURE, GOOD, OUT_OF_SPEC, Block
 from agent.core.blockmaker import BlockMaker
 from agent.core.clockfit import ClockFit
-from agent.core.operating_state import unseen_machine
+from agent.core.operating_state import REST, unseen_machine
 from agent.core.window import WindowCutter
 from agent.ports import FrameBatch
 
@@ -161,18 +161,11 @@ def test_an_untrusted_window_changes_nothing() -> None:
     assert alarm.after(None) is alarm
 
 
-def test_a_machine_runs_only_after_it_settled_and_stops_at_once() -> None:
+def test_a_machine_runs_only_after_it_settled_and_stops_once_it_is_still() -> None:
     state = unseen_machine(3, 0.05)
     names = []
-    for velocity in (0.01, 0.2, 0.2, 0.2, 0.2, 0.01, 0.2):
+    for velocity in [0.01, 0.2, 0.2, 0.2] + REST * [0.01] + [0.2]:
         state = state.after(velocity)
         names.append(state.name)
-    assert names == [
-        "stopped",
-        "starting",
-        "starting",
-        "running",
-        "running",
-        "stopped",
-        "starting",
-    ]
+    moving = ["stopped", "starting", "starting"] + REST * ["running"]
+    assert names == [*moving, "stopped", "starting"]

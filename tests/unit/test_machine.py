@@ -49,19 +49,19 @@ class Rig:
 @pytest.fixture(scope="module")
 def learned() -> Any:
     rig = Rig()
-    rig.run(BASELINE_WINDOWS + 5)
+    rig.run(BASELINE_WINDOWS + 8)
     return rig.watch.states.known()
 
 
 def knowing(known: Any) -> Rig:
     rig = Rig(known)
-    rig.run(4)
+    rig.run(8)
     return rig
 
 
 def test_a_machine_is_not_called_normal_before_it_is_known() -> None:
     rig = Rig()
-    verdicts = rig.run(BASELINE_WINDOWS + 8)
+    verdicts = rig.run(BASELINE_WINDOWS + 12)
     states = [verdict.state for verdict in verdicts]
     assert set(states[: BASELINE_WINDOWS - 1]) == {"unknown"}
     assert states[-1] == "normal" and verdicts[-1].reason[0] == "like_baseline"
