@@ -34,6 +34,7 @@ WINDOWS_A_VISIT = 8
 DAY_S = 86_400.0
 RAMP_UP_S, RAMP_DOWN_S = 5.0, 24.0
 WARM_S = 1500.0  # time constant of a housing
+STEP_G = 0.0039  # an ADXL345 in full resolution
 BEARING = "6205-2RS JEM SKF"
 
 
@@ -75,7 +76,8 @@ class Timelapse:
         felt = np.asarray(self._feel(self.t_s, 1 / RATE_HZ, FRAMES)).reshape(-1, 3)
         rustle = (self.noise - 1.0) * self.chance.normal(0.0, 0.0165, felt.shape)
         found: NDArray[np.float64] = self.change(felt + rustle) @ self.turn.T + self.bias_g
-        return np.round(found / 0.0039) * 0.0039
+        counts: NDArray[np.float64] = np.round(found / STEP_G)
+        return counts * STEP_G
 
     def visit(self, duty: Duty, seconds: float, degc: float | None = None) -> None:
         """Judges one stretch; its windows stand for `seconds`, of which a minute at most."""
