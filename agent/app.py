@@ -278,19 +278,7 @@ class Agent:
         )
 
     def _deliverer(self) -> "Deliverer":
-        settings = self._settings
-        root = f"latido/{settings.device.site}/{settings.device.name}"
-        identifier = f"latido-{settings.device.site}-{settings.device.name}"
-        upstream = AiomqttUpstream(settings.broker, identifier, root)
-        return Deliverer(
-            self.store,
-            upstream,
-            self.clock,
-            self.bulletin,
-            root,
-            settings.broker.receipt,
-            self._status,
-        )
+        return deliverer_for(self._settings, self.store, self.clock, self.bulletin, self._status)
 
     def _status(self) -> "dict[str, Any]":
         """What the retained status message tells."""
@@ -358,6 +346,29 @@ def address_on(bus: "Any", sensor: "Any", chip: "Any") -> "int | None":
         return None
     address: int = chip.addresses[0] if sensor.address is None else sensor.address
     return address
+
+
+def upstream_for(settings: "Settings", extra: str = "") -> "tuple[AiomqttUpstream, str]":
+    """(the broker, this device's root of topics). With `extra` under a name of its own, no will."""
+    device = settings.device
+    root = f"latido/{device.site}/{device.name}"
+    identifier = f"latido-{device.site}-{device.name}"
+    if extra:
+        return AiomqttUpstream(settings.broker, f"{identifier}-{extra}", None), root
+    return AiomqttUpstream(settings.broker, identifier, root), root
+
+
+def deliverer_for(
+    settings: "Settings", store: "Any", clock: "Any", bulletin: "Bulletin", facts: "Any"
+) -> "Deliverer":
+    """The stage between a store and the broker of these settings."""
+    upstream, root = upstream_for(settings)
+    return Deliverer(store, upstream, clock, bulletin, root, settings.broker.receipt, facts)
+
+
+def clock_and_store(settings: "Settings") -> "tuple[OsClock, SqliteStore]":
+    """Of an agent that does not run; the store is not open yet."""
+    return OsClock(), SqliteStore(settings.state_dir)
 
 
 def embedded_broker() -> "Any":

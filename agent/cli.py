@@ -34,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     _demo_parser(words.add_parser("demo", help="run on a simulated pump; no hardware needed"))
     _run_parser(words.add_parser("run", help="run the agent by a configuration file"))
     _judge_parser(words.add_parser("judge", help="judge one or more recordings"))
+    _connect_parser(words.add_parser("connect", help="try the way to the broker, step by step"))
+    _outbox_parser(words.add_parser("outbox", help="send what a stopped agent's store holds"))
     _sensors_parser(words.add_parser("sensors", help="scan, test or watch the sensors"))
     return parser
 
@@ -100,6 +102,25 @@ def _sensors_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(word=_sensors)
 
 
+def _connect_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--test", action="store_true", required=True, help="name the step that fails"
+    )
+    parser.add_argument("--config", required=True, metavar="FILE")
+    parser.add_argument("--lang", choices=("es", "en"))
+    parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    parser.set_defaults(word=_connect)
+
+
+def _outbox_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("drain",), help="send all that is left, then end")
+    parser.add_argument("--config", required=True, metavar="FILE")
+    parser.add_argument("--seconds", type=_positive, metavar="N", help="give up after N seconds")
+    parser.add_argument("--lang", choices=("es", "en"))
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(word=_outbox)
+
+
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -138,6 +159,18 @@ def _judge(options: argparse.Namespace) -> int:
     from agent import judge_words
 
     return judge_words.run(options, _print_object)
+
+
+def _connect(options: argparse.Namespace) -> int:
+    from agent import connect_words
+
+    return connect_words.run(options, _print_object)
+
+
+def _outbox(options: argparse.Namespace) -> int:
+    from agent import outbox_drain
+
+    return outbox_drain.run(options, _print_object)
 
 
 def _sensors(options: argparse.Namespace) -> int:

@@ -79,6 +79,7 @@ BUNDLES_IN_FLIGHT = 10  # of each lane
 HISTORY_ROWS_PER_S = 3000.0  # a day at one row a second in half a minute, a tenth of what could go
 RESEND_S_MIN = 10.0  # without the receiver's word; twice as long each time
 RESEND_S_MAX = 300.0
+DRAIN_AWAY_S = 20.0  # a drain by hand gives up after this long without a connection
 TELL_INTERVAL_S = 0.5  # of the uplink's counts on the page
 RECONNECT_S_MIN = 0.5
 RECONNECT_S_MAX = 30.0  # a broker that comes back is found within half a minute

@@ -61,9 +61,12 @@ _silent.setLevel(logging.CRITICAL)  # what it would warn of is counted and told 
 
 
 class AiomqttUpstream:
-    """The broker by its settings (`agent.config.Broker`). `identifier`: one connection a device."""
+    """The broker by its settings (`agent.config.Broker`). `identifier`: one connection a device.
 
-    def __init__(self, broker: "Any", identifier: str, root: str) -> None:
+    `root`: of the device's topics, for its last will; None for no will.
+    """
+
+    def __init__(self, broker: "Any", identifier: str, root: "str | None") -> None:
         self._broker = broker
         self._place = f"{broker.host}:{broker.port}"
         self._protocol = V311 if broker.protocol == "3.1.1" else V5
@@ -74,7 +77,7 @@ class AiomqttUpstream:
             "identifier": identifier,
             "username": broker.username,
             "password": broker.password,
-            "will": aiomqtt.Will(f"{root}/status", OFFLINE, qos=1, retain=True),
+            "will": aiomqtt.Will(f"{root}/status", OFFLINE, qos=1, retain=True) if root else None,
             "keepalive": KEEPALIVE_S,
             "max_inflight_messages": IN_FLIGHT_MAX,
             "logger": _silent,

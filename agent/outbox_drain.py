@@ -1,0 +1,115 @@
+"""`latido outbox drain`: sends what the store of a stopped agent holds, and says how far it is.
+
+The same stage, store and adapter as the agent's. An agent that runs keeps its store: then
+nothing is done. Exit codes: 0 nothing is left, 1 store, 2 configuration, 3 broker not reachable.
+"""
+
+import asyncio
+import sys
+
+from agent import app, start
+from agent.core.bulletin import Bulletin
+from agent.exits import AWAY, DONE, FAILED, USAGE
+from agent.limits import DRAIN_AWAY_S, TELL_INTERVAL_S
+from agent.page.words import link_sentence, text
+from agent.ports import StoreFault
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
+    from agent.config import Settings
+
+
+def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
+    """`options`: config, lang, json, seconds."""
+    settings, code = start.settings_of(options.config, "outbox")
+    if settings is None:
+        return code
+    language = options.lang or settings.language
+    if settings.broker is None:
+        print(text("connect.none", language))
+        return USAGE
+    try:
+        return asyncio.run(_drain(settings, options, language, print_object))
+    except StoreFault as fault:
+        print(f"latido outbox: {fault}", file=sys.stderr)
+        return FAILED
+
+
+async def _drain(
+    settings: "Settings",
+    options: "argparse.Namespace",
+    language: str,
+    print_object: "Callable[[object], None]",
+) -> int:
+    stop = asyncio.Event()
+    start.stop_on_signals(stop)
+    bulletin = Bulletin()
+    clock, store = app.clock_and_store(settings)
+    try:
+        await store.open()
+        deliverer = app.deliverer_for(settings, store, clock, bulletin, lambda: _facts(bulletin))
+        delivering = asyncio.ensure_future(deliverer.run())
+        if options.seconds:
+            asyncio.get_running_loop().call_later(options.seconds, stop.set)
+        try:
+            return await _watch(store, bulletin, stop, _Progress(options, language, print_object))
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+    finally:
+        await store.close()
+
+
+async def _watch(
+    store: "Any", bulletin: "Bulletin", stop: "asyncio.Event", progress: "_Progress"
+) -> int:
+    """Until all is sent, the broker has been away too long, or it is told to stop."""
+    away_s = 0.0
+    while True:
+        left = (await store.stats()).backlog_rows
+        uplink = bulletin.get("uplink") or {"reason": [], "connected": False}
+        progress.tell(left, uplink["reason"])
+        if left == 0:
+            return DONE
+        away_s = 0.0 if uplink["connected"] else away_s + TELL_INTERVAL_S
+        if away_s > DRAIN_AWAY_S or stop.is_set():
+            return AWAY
+        try:
+            await asyncio.wait_for(stop.wait(), TELL_INTERVAL_S)
+        except TimeoutError:
+            continue
+
+
+class _Progress:
+    """One line that grows on a terminal; a line a change elsewhere."""
+
+    def __init__(
+        self, options: "argparse.Namespace", language: str, print_object: "Callable[[object], None]"
+    ) -> None:
+        self._json = options.json
+        self._language = language
+        self._print_object = print_object
+        self._all: "int | None" = None
+        self._told: "Any" = None
+
+    def tell(self, left: int, reason: "list[Any]") -> None:
+        self._all = left if self._all is None else max(left, self._all)
+        told = (left, reason)
+        if told == self._told:
+            return
+        self._told = told
+        if self._json:
+            self._print_object({"left": left, "sent": self._all - left, "reason": reason})
+            return
+        words = text("outbox.progress", self._language, sent=self._all - left, all=self._all)
+        why = link_sentence(reason, self._language) if left else ""
+        print(f"{words} {why}".rstrip(), flush=True)
+
+
+def _facts(bulletin: "Bulletin") -> "dict[str, Any]":
+    held = bulletin.snapshot()
+    return {"uplink": held["uplink"]} if "uplink" in held else {}

@@ -1,0 +1,115 @@
+"""`latido connect --test` and `latido outbox drain` against a real broker, as people use them."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.adapters.store_sqlite import SqliteStore
+from agent.demo import configuration
+from agent.ports import ALARM, HISTORY, NewRow
+from tests.mosquitto import Mosquitto, Receiver
+from tests.running import free_port
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.mosquitto
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    rights = tmp_path / "rights"
+    rights.write_text("pattern read latido/#\nuser good\ntopic readwrite latido/#\n")
+    (tmp_path / "users").write_text("")
+    for user in ("good", "mute"):
+        words = ["mosquitto_passwd", "-b", str(tmp_path / "users"), user, "right"]
+        subprocess.run(words, check=True)
+    made = Mosquitto(tmp_path, f"acl_file {rights}\npassword_file {tmp_path / 'users'}\n")
+    made.start()
+    yield made
+    made.stop()
+
+
+def say(folder: Path, words: str, broker: dict[str, Any]) -> tuple[int, str, str]:
+    held = configuration(folder / "state", 0, ("127.0.0.1", 1), "es")
+    held["broker"] = broker
+    (folder / "config.json").write_text(json.dumps(held))
+    command = [sys.executable, "-m", "agent", *words.split()]
+    done = subprocess.run(
+        [*command, "--config", str(folder / "config.json")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "step"),
+    [
+        ({"host": "no-such-host.invalid"}, "name"),
+        ({"port": 1}, "tcp"),
+        ({"tls": True}, "tls"),
+        ({"username": "good", "password": "wrong"}, "session"),
+        ({"username": "mute", "password": "right"}, "publish"),
+        ({"username": "good", "password": "right", "receipt": "receiver"}, None),
+    ],
+)
+def test_the_step_that_fails_is_named(
+    tmp_path: Path, broker: Mosquitto, settings: dict[str, Any], step: str | None
+) -> None:
+    full = {"host": "127.0.0.1", "port": broker.port, **settings}
+    code, out, error = say(tmp_path, "connect --test --json", full)
+    lines = [json.loads(line) for line in out.splitlines()]
+    failed = [line["step"] for line in lines if line["state"] != "ok"]
+    assert (code, failed) == ((3, [step]) if step else (0, [])), error
+    assert lines[0]["step"] == "name"
+
+
+def test_the_failing_step_is_a_sentence_in_both_languages(tmp_path: Path) -> None:
+    for language, words in (("es", "rechaza la conexión"), ("en", "refuses the connection")):
+        settings = {"host": "127.0.0.1", "port": free_port()}
+        code, out, _ = say(tmp_path, f"connect --test --lang {language}", settings)
+        assert code == 3 and words in out.splitlines()[-1] and out.startswith("✓")
+
+
+def filled(folder: Path, count: int) -> None:
+    async def scene() -> None:
+        store = SqliteStore(str(folder))
+        await store.open()
+        rows = [NewRow(HISTORY, n, "corrupt", f'{{"n":{n}}}') for n in range(count)]
+        await store.append([*rows, NewRow(ALARM, 0, "corrupt", '{"alarm":1}')], [])
+        await store.close()
+
+    asyncio.run(scene())
+
+
+def test_drain_sends_all_that_a_stopped_agent_left_and_says_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    broker = Mosquitto(tmp_path / "broker")
+    broker.start()
+    receiver = Receiver(broker.port)
+    try:
+        filled(tmp_path / "state", 3000)
+        settings = {"host": "127.0.0.1", "port": broker.port}
+        code, out, error = say(tmp_path, "outbox drain --json", settings)
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert code == 0, error + out
+        assert (lines[0]["left"], lines[-1]["left"], lines[-1]["sent"]) == (3001, 0, 3001)
+        receiver.wait_for(lambda r: len(r.rows) == 3001, 10)
+        assert say(tmp_path, "outbox drain", settings)[:2] == (0, "0 de 0 filas enviadas.\n")
+    finally:
+        receiver.close()
+        broker.stop()
+
+
+def test_drain_gives_up_and_keeps_the_rows_when_the_broker_is_away(tmp_path: Path) -> None:
+    filled(tmp_path / "state", 10)
+    settings = {"host": "127.0.0.1", "port": free_port()}
+    code, out, _ = say(tmp_path, "outbox drain --seconds 2", settings)
+    assert code == 3 and "0 de 11 filas" in out and "rechaza la conexión" in out
