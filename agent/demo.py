@@ -137,6 +137,9 @@ def configuration(
                 "kind": "pump",
                 "power_kw": 7.5,
                 "rpm": 1770,
+                "bearing": "9,7.94,39.04,0",
+                "vanes": 5,
+                "axial": "y",
                 "vibration": "lado-acople",
                 "temperature": "chumacera",
             }

@@ -5,6 +5,7 @@ Not finding a fault means something only where one could have been seen.
 
 import numpy as np
 
+from agent.analysis.envelope import SLOW_HZ as SLOW_SENSOR_HZ
 from agent.analysis.envelope import bearing_visibility
 from agent.analysis.evidence import shaft_hz_of
 from agent.analysis.lines import APART_BINS, STANDS_OUT
@@ -46,6 +47,7 @@ CODES = (
 EARLY_BEARING_HZ = (
     2000.0  # housings ring above it when a race begins to pit; an ADXL345 ends at 1600
 )
+EARLY_BEARING = "bearing_early"  # also where nobody has said which bearing it is
 CAVITATION_HZ = 1000.0
 MOUNTING_HZ = 5000.0  # a magnet or adhesive holds to about here, a stud further (ISO 5348)
 LOWEST_HZ = 2.0
@@ -83,7 +85,9 @@ def cannot_see(
         out[SECOND_IS_MAINS] = False  # said by it already
     orders = None if machine.bearing is None else machine.bearing.orders
     of_bearing = bearing_visibility(bandwidth_hz, evidence.rate_hz, shaft_hz, orders)
-    return (*(code for code in CODES if out[code]), *of_bearing)
+    early = evidence.top_hz <= SLOW_SENSOR_HZ and EARLY_BEARING not in of_bearing
+    codes = [code for code in CODES if out[code]]
+    return (*codes, *of_bearing, *([EARLY_BEARING] if early else []))
 
 
 def _shaft_line(evidence: "Evidence") -> bool:

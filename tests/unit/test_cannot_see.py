@@ -62,7 +62,8 @@ def test_every_code_has_a_sentence_in_both_languages() -> None:
 
 
 def test_an_adxl345_does_not_hear_early_faults_of_a_bearing_and_an_iis3dwb_does() -> None:
-    assert "bearing_early" in codes(bandwidth_hz=1600.0, bearing=_bearing())
+    for bearing in (_bearing(), None):
+        assert "bearing_early" in codes(bandwidth_hz=1600.0, bearing=bearing)
     wide = codes(rate_hz=26_667.0, seconds=2.0, bandwidth_hz=6300.0, bearing=_bearing())
     assert "bearing_early" not in wide
 

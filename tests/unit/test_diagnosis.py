@@ -229,6 +229,24 @@ def test_the_typical_is_in_the_middle_and_of_nothing_is_refused() -> None:
         typical([])
 
 
+@pytest.mark.parametrize(
+    ("times", "bursts", "kind", "expected"),
+    [
+        (4.0, 3.2, "pump", ["cavitation"]),
+        (4.0, 8.0, "pump", []),  # bursts that stand apart are a bearing's
+        (4.0, 3.2, "motor", []),
+        (2.5, 3.2, "pump", []),
+    ],
+)
+def test_cavitation_is_even_noise_that_has_grown_in_a_pump(
+    times: float, bursts: float, kind: str, expected: list[str]
+) -> None:
+    plain = healthy(1770.0, 3)
+    noisy = plain._replace(noise_g=times * plain.noise_g, bursts=np.full(3, bursts))
+    found = diagnose(noisy, plain, pump(1770.0, kind=kind), UNKNOWN_BEARING)
+    assert [finding.name for finding in found] == expected
+
+
 PATTERNS: list[tuple[dict[float, float], dict[float, float], list[str]]] = [
     # radial levels, axial levels (mm/s by order), what may be said
     ({1.0: 3.0}, {}, ["unbalance"]),
@@ -238,9 +256,11 @@ PATTERNS: list[tuple[dict[float, float], dict[float, float], list[str]]] = [
     ({1.0: 3.0, 2.0: 2.0}, {}, []),  # 2x below 3/4 of 1x, 1x below 70 % of the energy
     ({1.0: 1.0, 2.0: 1.3}, {}, ["misalignment"]),
     ({1.0: 1.0}, {1.0: 1.6}, ["misalignment"]),
+    ({1.0: 1.0, 2.0: 3.0, 0.5: 1.2, 1.5: 1.2}, {}, ["misalignment"]),  # of two rivals the surer
     ({1.0: 1.0}, {2.0: 1.6}, ["misalignment"]),
     ({1.0: 2.0, 0.5: 1.2, 1.5: 1.2}, {}, ["looseness"]),
     ({1.0: 4.0, 0.5: 0.8, 1.5: 0.8}, {}, ["unbalance"]),  # what rattles is the smaller part
+    ({1.0: 4.0, 2.0: 2.9, 0.5: 0.8, 1.5: 0.8}, {}, []),
     ({1.0: 2.0, 0.5: 1.9}, {}, []),  # one half order alone: a belt's, a rub's
     ({order: 1.0 for order in (1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)}, {}, ["looseness"]),
     ({order: 1.0 for order in (1.0, 3.0, 4.0, 5.0, 6.0)}, {}, []),
