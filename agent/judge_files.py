@@ -56,7 +56,7 @@ def _beside(file: "Path", column: "str | None") -> "tuple[float | None, float | 
 def same_file(path: str, others: "list[str]") -> "str | None":
     """The first of `others` that is this file, however its path is spelled; None when none is."""
     for other in others:
-        if path == other or Path(path).resolve() == Path(other).resolve():
+        if path == other:
             return other
         try:
             if Path(path).samefile(other):

@@ -5,7 +5,7 @@ Complete on the first paint and useful without JavaScript; the script only repla
 
 from html import escape
 
-from agent.page.render_judgement import judgement_part
+from agent.page.render_judgement import judgement_part, reason_of
 from agent.page.words import link_sentence, sensor_detail, sentence, text
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -83,7 +83,7 @@ def _card(card: "dict[str, Any]", language: str, now_ns: int) -> str:
         f'<span class="light" aria-hidden="true">{SIGNS[state]}</span><div>'
         f"<h2>{escape(card['name'])}</h2><p>{escape(text('kind.' + card['kind'], language))}</p>"
         f'</div><strong class="word">{escape(text("state." + state, language))}</strong></div>'
-        f'<p class="reason">{escape(sentence(card["reason"], language))}</p>{stale}'
+        f'<p class="reason">{escape(sentence(reason_of(card), language))}</p>{stale}'
         f"{judgement_part(card, language)}"
         f"<dl>{''.join(rows)}</dl>{_alarms(card['alarms'], language)}"
         f"{_sensors(card['sensors'], language)}</article>"

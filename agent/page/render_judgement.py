@@ -6,7 +6,7 @@ Keys that a card does not have (nothing examined yet, an older agent) leave no t
 from html import escape
 
 from agent.page.judgement import bearing_text, cannot_see_texts, finding_text, speed_text
-from agent.page.words import check_text, text
+from agent.page.words import LIKELY, check_text, text
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ def judgement_part(card: "dict[str, Any]", language: str) -> str:
     if card.get("cannot_see"):
         parts.append(_cannot_see(card["name"], card["cannot_see"], language))
     return "".join(parts)
+
+
+def reason_of(card: "dict[str, Any]") -> "Any":
+    """The card's reason; of an anomaly that a likely finding explains, as one that has a name."""
+    code, facts = card["reason"]
+    likely = any(one["confidence"] >= LIKELY for one in card.get("findings") or ())
+    return (code, {**facts, "named": True}) if code == "anomaly" and likely else (code, facts)
 
 
 def _findings(findings: "list[dict[str, Any]]", cannot_see: "Any", language: str) -> str:

@@ -122,14 +122,17 @@ def verdict_words(verdicts: "dict[str, int]", language: str) -> str:
 
 
 def _anomaly(facts: "dict[str, Any]", language: str) -> str:
+    """With `named` a finding says what to check, and that the cause is unknown is not true."""
     shown = {key: _short(facts[key]) for key in ("times", "score", "threshold")}
     if "low_hz" in facts:
         shown["low_hz"], shown["high_hz"] = f"{facts['low_hz']:.0f}", f"{facts['high_hz']:.0f}"
         check = "check.high" if facts["low_hz"] >= BEARING_FROM_HZ else "check.low"
-        return text("reason.anomaly.band", language, check=text(check, language), **shown)
+        words = "" if facts.get("named") else text(check, language)
+        return text("reason.anomaly.band", language, check=words, **shown).strip()
     feature = text(f"feature.{facts['feature']}", language)
     check = text("check.high" if facts["feature"] in BURSTS else "check.any", language)
-    return text("reason.anomaly.feature", language, feature=feature, check=check, **shown)
+    words = "" if facts.get("named") else check
+    return text("reason.anomaly.feature", language, feature=feature, check=words, **shown).strip()
 
 
 def _short(value: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from agent.analysis import diagnosis
 from agent.page.judgement import bearing_text, cannot_see_texts, finding_text, speed_text
-from agent.page.render_judgement import judgement_part
+from agent.page.render_judgement import judgement_part, reason_of
 from agent.page.words import LANGUAGES, check_text, has_text, sentence
 
 LEVEL = {"mm_s": 5.234, "before_mm_s": 0.5, "times": 10.5, "hz": 29.5}
@@ -110,6 +110,16 @@ def test_a_card_shows_findings_checks_bearing_speed_and_blind_spots() -> None:
     assert "1770 r/min" in html and "<details" in html
     assert all(words in html for words in cannot_see_texts(["bearing_early", "one_axis"], "es"))
     assert "<b>Bomba" not in html and 'data-key="cannot_see/&lt;b&gt;Bomba&lt;/b&gt;"' in html
+
+
+def test_an_anomaly_that_a_finding_explains_is_not_called_unidentified() -> None:
+    facts = {"feature": "rms", "times": 6.6, "score": 3.0, "threshold": 1.7}
+    named = {"reason": ["anomaly", facts], **card()}
+    for language, words in (("es", "no está identificada"), ("en", "not identified")):
+        assert words not in sentence(reason_of(named), language)
+        assert words in sentence(reason_of({**named, "findings": []}), language)
+    weak = [{**finding("unbalance", "radial"), "confidence": 0.4}]
+    assert "not identified" in sentence(reason_of({**named, "findings": weak}), "en")
 
 
 def test_a_card_without_these_keys_shows_nothing_of_them() -> None:
