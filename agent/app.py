@@ -38,6 +38,7 @@ from agent.stages.control import Control
 from agent.stages.date import Dater
 from agent.stages.deliver import Deliverer
 from agent.stages.health import Health
+from agent.stages.keep import Keeper
 from agent.stages.machine import MachineWatch, alarms_key, baseline_key, usage_key
 from agent.stages.record import Recorder
 from agent.supervisor import Supervisor
@@ -65,6 +66,9 @@ BUS_ADAPTERS = {
     "sim_i2c": "bus_sim",
     "sim_spi": "bus_sim",
 }
+
+
+STATUS_KEYS = ("device", "config", "degraded", "uplink", "store", "clock")
 
 
 class Agent:
@@ -114,6 +118,7 @@ class Agent:
         self._acquire()
         dater = Dater(self.store, self.clock, self.bulletin, self._records)
         self._supervisor.add("date", dater.run)
+        self._supervisor.add("keep", Keeper(self.store, self.clock, self.bulletin).run)
         self._supervisor.add("record", self._recorder.run)
         if settings.broker is not None:
             self._supervisor.add("deliver", self._deliverer().run)
@@ -283,7 +288,7 @@ class Agent:
     def _status(self) -> "dict[str, Any]":
         """What the retained status message tells."""
         held = self.bulletin.snapshot()
-        return {key: held[key] for key in ("device", "config", "degraded", "uplink") if key in held}
+        return {key: held[key] for key in STATUS_KEYS if key in held}
 
     def _drops(self) -> "dict[str, int]":
         return {name: queue.dropped for name, queue in self._queues.items()}

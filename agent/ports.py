@@ -136,6 +136,8 @@ LaneStats = namedtuple(
 )
 
 # All lanes together since `open`, what was carried over included; `lanes`: a LaneStats each.
+# `written_bytes`: by this process, as the kernel counts them. `giving_way`: "" or what a full disk
+# costs.
 StoreStats = namedtuple(
     "StoreStats",
     (
@@ -147,6 +149,11 @@ StoreStats = namedtuple(
         "wal_bytes",
         "carried_rows",
         "lanes",
+        "limit_bytes",
+        "written_bytes",
+        "disk_bytes",
+        "free_bytes",
+        "giving_way",
     ),
 )
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections import namedtuple
 
-from agent.limits import BUSY_WAIT_S, WAL_BYTES
+from agent.limits import BUSY_WAIT_S, WAL_BYTES, WAL_GROWN_BYTES
 from agent.ports import LANES, StoreFault, row_boot
 from agent.store import dates, lanes, old_files, past, relief
 
@@ -108,6 +108,20 @@ def _check_content(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
     for boot in boots:
         if not 0 <= (boot or 0) < BOOT_MAX:
             raise sqlite3.DatabaseError(f"boot {boot} is not a count of boots")
+
+
+def grow_wal(db: "sqlite3.Connection") -> None:
+    """Grows log and file once, ahead of need: later commits overwrite. A full disk is no error."""
+    try:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("CREATE TABLE room (body BLOB)")
+            db.execute("INSERT INTO room VALUES (zeroblob(?))", (WAL_GROWN_BYTES,))
+            db.execute("DROP TABLE room")
+        db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in DISK_ERRORS:
+            raise
 
 
 def newest_boot(db: "sqlite3.Connection") -> int:

@@ -12,11 +12,19 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from agent.limits import STORE_MB
-from agent.ports import LANES, StoreFault, StoreStats
-from agent.sqlite_files import SETTINGS_FILE, TELEMETRY_FILE, newest_boot, open_or_set_aside
+from agent.limits import BALLAST_COMMITS, BUSY_WAIT_S, ROOM_BYTES, STORE_MB, WAL_BYTES_MAX
+from agent.ports import ALARM, LANES, StoreFault, StoreStats
+from agent.sqlite_files import (
+    SETTINGS_FILE,
+    TELEMETRY_FILE,
+    grow_wal,
+    newest_boot,
+    open_or_set_aside,
+)
+from agent.store.ballast import Ballast, disk_bytes, free_bytes
 from agent.store.dates import Dates
 from agent.store.lanes import Lanes
+from agent.store.moving import copy_for_move, finish_move
 from agent.store.past import Past
 from agent.store.relief import Relief
 from agent.worker import Worker
@@ -50,6 +58,9 @@ class SqliteStore:
         self._carried = 0
         self._delivered_before = 0
         self._boot_kept = False
+        self._ballast = Ballast(self._directory)
+        self._giving_way = ""
+        self._commits = 0
         self._arrived = {lane: asyncio.Event() for lane in LANES}
 
     async def open(self) -> "tuple[str, ...]":
@@ -145,6 +156,8 @@ class SqliteStore:
         db = self._db[TELEMETRY]
         self._lanes, self._dates = Lanes(db, self.boot), Dates(db, self.boot)
         self._past = Past(db, self.boot, self._dates)
+        self._ballast.restore()
+        grow_wal(db.conn)
         self._relief = Relief(db, self._lanes, self._past, self._limit_bytes)
         lanes = self._lanes.stats()
         self._carried = sum(lane.backlog for lane in lanes)
@@ -186,6 +199,7 @@ class SqliteStore:
 
     def _open_or_set_aside(self, name: str) -> "tuple[Any, str]":
         path = self._directory / f"{name}.db"
+        finish_move(path)
         connection, damage = open_or_set_aside(path, FILES[name])
         connection.text_factory = _text  # a flipped bit is for the CRC to find, row by row
         lost = "unsent rows" if name == TELEMETRY else "settings and baselines"
@@ -194,13 +208,55 @@ class SqliteStore:
     def _append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
         if not self._boot_kept and self._keep_boot():
             raise StoreFault(f"{self._directory}: the number of this boot could not be kept")
+        try:
+            self._commit(rows, history, 0)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+                raise
+            self._commit_on_full_disk(rows, history)
+        self._commits += 1
+        if self._commits % BALLAST_COMMITS == 0:
+            self._giving_way = ""
+            self._ballast.restore()
+        self._bound_wal()
+
+    def _commit_on_full_disk(
+        self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]"
+    ) -> None:
+        """Older history makes room within the file; alarms may have the ballast besides."""
+        if all(row.lane == ALARM for row in rows):
+            self._ballast.release()
+        self._giving_way = "older history gives way"
+        self._commit(rows, history, ROOM_BYTES)
+
+    def _commit(
+        self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]", room_bytes: int
+    ) -> None:
         with self._lanes.transaction():
+            if room_bytes:
+                self._relief.give_way(room_bytes)
             self._relief.make_room(sum(len(row.body) for row in rows) // 4)
             self._lanes.append(rows)
             self._past.add(history)
             self._dates.note(rows)
             self._relief.note_alarms(rows, self.boot)
             self._relief.make_room()
+
+    def _bound_wal(self) -> None:
+        """A reader who holds the log up gets to keep the old file; we go on in a new one."""
+        path = self._directory / "telemetry.db"
+        if _size(path.with_name("telemetry.db-wal")) <= WAL_BYTES_MAX:
+            return
+        db = self._db[TELEMETRY]
+        db.execute("PRAGMA busy_timeout=0")
+        held_up = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        db.execute(f"PRAGMA busy_timeout={int(BUSY_WAIT_S * 1000)}")
+        if held_up:
+            copy_for_move(db.conn, path)
+            db.conn.close()
+            finish_move(path)
+            db.conn, _ = open_or_set_aside(path, TELEMETRY_FILE)
+            db.conn.text_factory = _text
 
     def _oldest(self, lane: str, after_id: int, limit_rows: int) -> "tuple[list[Row], bool]":
         found = self._lanes.oldest(lane, after_id, limit_rows)
@@ -223,6 +279,11 @@ class SqliteStore:
             _size(self._directory / "telemetry.db-wal"),
             self._carried,
             lanes,
+            self._limit_bytes,
+            written_bytes(),
+            disk_bytes(self._directory),
+            free_bytes(self._directory),
+            self._giving_way,
         )
 
     def _recent(self, machine: str, limit_rows: int) -> "list[str]":
@@ -261,6 +322,15 @@ class SqliteStore:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
+
+
+def written_bytes() -> int:
+    """What this process has had written to disks so far (proc(5), io); 0 where that is not told."""
+    try:
+        with open("/proc/self/io", encoding="ascii") as told:
+            return next(int(line.split()[1]) for line in told if line.startswith("write_bytes"))
+    except OSError:
+        return 0
 
 
 def _size(path: "Path") -> int:

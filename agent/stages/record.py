@@ -89,8 +89,13 @@ class Recorder:
         row = NewRow(lane, now_ns, record.kind, _text(record.body))
         self._pending.append((row, record))
         if len(self._pending) > RECORDS_QUEUED:
-            del self._pending[0]
+            del self._pending[self._least_needed()]
             self.dropped_rows += 1
+
+    def _least_needed(self) -> int:
+        """The place of the oldest row that is no alarm, else of the oldest."""
+        places = (n for n, (row, _) in enumerate(self._pending) if row.lane != ALARM)
+        return next(places, 0)
 
     def _lane(self, record: "Record") -> str:
         if record.urgent:
@@ -111,6 +116,7 @@ class Recorder:
             await self._store.append(rows, history)
         except StoreFault as fault:
             self._say_failing(fault)
+            await self._commit_alarms()
             return False
         self.produced_rows += len(rows)
         del self._pending[: len(held)]
@@ -118,6 +124,18 @@ class Recorder:
             self._failing = False
             self._bulletin.recover(DEGRADED)
         return True
+
+    async def _commit_alarms(self) -> None:
+        """What the disk refuses together it may take for the alarms alone: they have a reserve."""
+        alarms = [held for held in self._pending if held[0].lane == ALARM]
+        if not alarms or len(alarms) == len(self._pending):
+            return
+        try:
+            await self._store.append([row for row, _ in alarms], [])
+        except StoreFault:
+            return  # said already; they wait with the others
+        self.produced_rows += len(alarms)
+        self._pending = [held for held in self._pending if held not in alarms]
 
     def _say_failing(self, fault: "StoreFault") -> None:
         self._failing = True

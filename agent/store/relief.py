@@ -74,6 +74,15 @@ class Relief:
             if self.used_bytes() + wanted_bytes <= self._limit_bytes or not self._step():
                 return
 
+    def give_way(self, room_bytes: int) -> None:
+        """Within a transaction, on a full disk: room within the file, whatever the limit says."""
+        wanted_bytes = self.used_bytes() - room_bytes
+        for _ in range(RELIEF_STEPS):
+            if self.used_bytes() <= wanted_bytes:
+                return
+            if not (self._evict(HISTORY) or self._evict(LIVE)):
+                return  # alarms make room for nothing
+
     def _step(self) -> bool:
         """One step towards less; False when nothing may go."""
         if self._past.bytes > PAST_SHARE * self._limit_bytes:

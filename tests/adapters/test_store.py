@@ -13,8 +13,10 @@ import pytest
 from agent.adapters.store_sqlite import SqliteStore
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
+from agent.limits import BALLAST_BYTES, WAL_BYTES_MAX
 from agent.ports import ALARM, HISTORY, LIVE, NewRow, Row, StoreFault, row_boot, row_id, row_seq
 from agent.stages.record import Record, Recorder
+from agent.store.moving import copy_for_move
 from tests.doubles import FastClock
 
 
@@ -275,7 +277,7 @@ def test_a_full_disk_loses_no_row_and_is_said(tmp_path: Path) -> None:
         db.execute(f"PRAGMA max_page_count={pages}")
         for place in range(100):
             records.put(
-                Record("verdict", {"n": place, "fill": chance.randbytes(250).hex()}, None, True)
+                Record("verdict", {"n": place, "fill": chance.randbytes(20_000).hex()}, None, True)
             )
         running = asyncio.ensure_future(recorder.run())
         while "store" not in bulletin.get("degraded"):
@@ -384,3 +386,96 @@ def test_a_clock_row_dates_the_past_of_its_boot(tmp_path: Path) -> None:
 
     opened(tmp_path, first)
     opened(tmp_path, second)
+
+
+def test_on_a_full_disk_older_history_gives_way_to_new_rows(tmp_path: Path) -> None:
+    chance = random.Random(1)
+
+    def rows(lane: str, count: int) -> list[NewRow]:
+        fill = [chance.randbytes(1000).hex() for _ in range(count)]
+        return [NewRow(lane, 5, "verdict", f'{{"fill":"{one}"}}') for one in fill]
+
+    async def scene(store: SqliteStore) -> None:
+        await store.append(rows(HISTORY, 1500), [])
+        db = store._db["telemetry"]
+        db.execute(f"PRAGMA max_page_count={db.execute('PRAGMA page_count').fetchone()[0]}")
+        for _ in range(10):
+            await store.append(rows(LIVE, 50), [])
+            await store.append(rows(ALARM, 1), [])
+        stats = await store.stats()
+        alarm, live, history = stats.lanes
+        assert stats.giving_way and history.evicted > 300
+        assert (live.backlog, live.evicted, alarm.evicted) == (500, 0, 0)
+        tombstones = [
+            json.loads(row.body)
+            for row in await store.oldest(ALARM, 0, 1000)
+            if row.kind == "tombstone"
+        ]
+        assert sum(body["count"] for body in tombstones) == history.evicted
+        left = await store.oldest(HISTORY, 0, 2000)
+        assert history.evicted + len(left) == 1500
+        assert row_seq(left[0].id) == tombstones[-1]["seq_to"] + 1
+
+    opened(tmp_path, scene)
+
+
+def test_a_reader_that_never_lets_go_cannot_make_the_log_grow(tmp_path: Path) -> None:
+    chance = random.Random(1)
+
+    async def scene(store: SqliteStore) -> None:
+        await store.append(rows_of(1, 10), [])
+        path = tmp_path / "telemetry.db"
+        reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        reader.execute("BEGIN")
+        count = "SELECT SUM(covered) FROM live_lane"
+        assert reader.execute(count).fetchone()[0] == 10
+        largest = 0
+        for n in range(60):
+            fill = chance.randbytes(500_000).hex()
+            await store.append([NewRow(LIVE, n, "verdict", f'{{"fill":"{fill}"}}')], [])
+            await store.ack(LIVE, row_id(store.boot, 10 + n))
+            largest = max(largest, (await store.stats()).wal_bytes)
+        assert largest < 2 * WAL_BYTES_MAX, f"{largest} bytes of log"
+        assert reader.execute(count).fetchone()[0] == 10, "the reader keeps what it had"
+        reader.close()
+        assert [row_seq(row.id) for row in await store.oldest(LIVE, 0, 100)] == [70]
+
+    opened(tmp_path, scene)
+    assert opened(tmp_path, nothing) == ()
+
+
+@pytest.mark.parametrize("moment", ["copied", "log removed"])
+def test_a_move_that_a_power_cut_ends_is_finished_at_the_next_start(
+    tmp_path: Path, moment: str
+) -> None:
+    path = tmp_path / "telemetry.db"
+
+    async def fill(store: SqliteStore) -> None:
+        await store.append(rows_of(1, 10), [])
+        copy_for_move(store._db["telemetry"].conn, path)
+
+    opened(tmp_path, fill)
+    path.write_bytes(b"" if moment == "log removed" else path.read_bytes())
+    (tmp_path / "telemetry.part").write_bytes(b"half a copy")
+
+    async def check(store: SqliteStore) -> None:
+        assert len(await store.oldest(LIVE, 0, 100)) == 10
+
+    assert opened(tmp_path, check) == ()
+    assert not (tmp_path / "telemetry.part").exists()
+
+
+def test_the_ballast_is_there_and_is_given_up_for_alarms(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        ballast = tmp_path / "ballast"
+        assert ballast.stat().st_size == BALLAST_BYTES
+        db = store._db["telemetry"]
+        db.execute(f"PRAGMA max_page_count={db.execute('PRAGMA page_count').fetchone()[0]}")
+        fill = random.Random(1).randbytes(2_000_000).hex()
+        for lane, given_up in ((LIVE, False), (ALARM, True)):
+            with pytest.raises(StoreFault, match="full"):
+                await store.append([NewRow(lane, 1, "verdict", f'"{fill}"')], [])
+            assert ballast.exists() is not given_up
+        await store.append(rows_of(1, 1), [])
+
+    opened(tmp_path, scene)
