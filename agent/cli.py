@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     _run_parser(words.add_parser("run", help="run the agent by a configuration file"))
     _judge_parser(words.add_parser("judge", help="judge one or more recordings"))
     _connect_parser(words.add_parser("connect", help="try the way to the broker, step by step"))
-    _outbox_parser(words.add_parser("outbox", help="send what a stopped agent's store holds"))
+    _outbox_parser(words.add_parser("outbox", help="what waits to be sent: told, copied, or sent"))
     _sensors_parser(words.add_parser("sensors", help="scan, test or watch the sensors"))
     return parser
 
@@ -113,9 +113,16 @@ def _connect_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _outbox_parser(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("drain",), help="send all that is left, then end")
-    parser.add_argument("--config", required=True, metavar="FILE")
-    parser.add_argument("--seconds", type=_positive, metavar="N", help="give up after N seconds")
+    parser.add_argument(
+        "action",
+        choices=("status", "export", "drain"),
+        help="what waits to be sent; a copy of it to FILE, while all runs; send it all, then end",
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--config", metavar="FILE")
+    place.add_argument("--state-dir", metavar="DIR", help="of status and export")
+    parser.add_argument("--seconds", type=_positive, metavar="N", help="drain: give up after N s")
     parser.add_argument("--lang", choices=("es", "en"))
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(word=_outbox)
@@ -168,9 +175,10 @@ def _connect(options: argparse.Namespace) -> int:
 
 
 def _outbox(options: argparse.Namespace) -> int:
-    from agent import outbox_drain
+    from agent import outbox_drain, outbox_words
 
-    return outbox_drain.run(options, _print_object)
+    word = outbox_drain if options.action == "drain" else outbox_words
+    return int(word.run(options, _print_object))
 
 
 def _sensors(options: argparse.Namespace) -> int:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
     """`options`: config, lang, json, seconds."""
+    if options.config is None:
+        print("latido outbox: drain needs --config: it says which broker", file=sys.stderr)
+        return USAGE
     settings, code = start.settings_of(options.config, "outbox")
     if settings is None:
         return code

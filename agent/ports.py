@@ -155,6 +155,7 @@ StoreStats = namedtuple(
         "free_bytes",
         "giving_way",
     ),
+    defaults=(0, 0, 0, 0, ""),
 )
 
 

@@ -55,6 +55,7 @@ def main_part(facts: "dict[str, Any]", language: str, now_ns: int) -> str:
         parts.append(f'<p class="banner">{escape(text("banner.waiting", language))}</p>')
     parts += [_card(card, language, now_ns) for card in cards]
     parts.append(_uplink(facts.get("uplink"), language))
+    parts.append(_store(facts.get("store"), language))
     return "".join(parts)
 
 
@@ -184,3 +185,22 @@ def _uplink(uplink: "dict[str, Any] | None", language: str) -> str:
         f'<section class="card uplink"><h2>{head}</h2><p>{escape(words)}</p>'
         f"<dl>{rows}</dl></section>"
     )
+
+
+def _store(store: "dict[str, Any] | None", language: str) -> str:
+    """What is kept, what it costs the card, and what had to go."""
+    if store is None:
+        return ""
+    lanes = store["lanes"].values()
+    gone = sum(lane["evicted"] for lane in lanes)
+    note = text("store.given_up", language, rows=gone) if gone else ""
+    size = f"{store['file_mb']} MB"
+    limit = text("store.of", language, limit=f"{store['limit_mb']:g}")
+    rows = _row("label.store", f"{size} {limit}", note, language)
+    if store["written_mb_a_day"] is not None:
+        rows += _row("label.written", f"{store['written_mb_a_day']} MB", "", language)
+    if store["card_life_years"] is not None:
+        years = text("store.years", language, years=f"{store['card_life_years']:g}")
+        rows += _row("label.card_life", years, "", language)
+    head = escape(text("label.store", language))
+    return f'<section class="card store"><h2>{head}</h2><dl>{rows}</dl></section>'

@@ -1,0 +1,86 @@
+"""`latido outbox status | export FILE`: what waits to be sent, and a copy of it while all runs."""
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+from agent.exits import DONE, FAILED, USAGE
+from agent.page.words import language_of, text
+from agent.start import settings_of
+from agent.store.reading import account, export, open_to_read
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
+
+def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
+    """`options`: action, file, config, state_dir, lang, json."""
+    state_dir = options.state_dir
+    if state_dir is None:
+        settings, code = settings_of(options.config, "outbox")
+        if settings is None:
+            return code
+        state_dir = settings.state_dir
+    path = Path(state_dir) / "telemetry.db"
+    language = options.lang or language_of(os.environ)
+    try:
+        return _work(options, path, language, print_object)
+    except (sqlite3.Error, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        print(f"latido outbox: {path}: {why}", file=sys.stderr)
+        return FAILED
+
+
+def _work(
+    options: "argparse.Namespace",
+    path: "Path",
+    language: str,
+    print_object: "Callable[[object], None]",
+) -> int:
+    if options.action == "export" and options.file is None:
+        print(f"latido outbox: {text('outbox.no_file', language)}", file=sys.stderr)
+        return USAGE
+    db = open_to_read(path)
+    try:
+        if options.action == "export":
+            export(db, Path(options.file))
+            size = Path(options.file).stat().st_size
+            print(text("outbox.exported", language, file=options.file, kb=size // 1024))
+            return DONE
+        facts = _facts(db, path)
+    finally:
+        db.close()
+    if options.json:
+        print_object(facts)
+    else:
+        print("\n".join(_lines(facts, language)))
+    return DONE
+
+
+def _facts(db: "sqlite3.Connection", path: "Path") -> "dict[str, Any]":
+    boot, lanes = account(db)
+    wal = path.with_name(path.name + "-wal")
+    return {
+        "boot": boot,
+        "file_bytes": path.stat().st_size,
+        "wal_bytes": wal.stat().st_size if wal.exists() else 0,
+        "lanes": {lane.lane: {**lane._asdict()} for lane in lanes},
+        "set_aside": sorted(one.name for one in path.parent.glob("*.damaged-*.db")),
+    }
+
+
+def _lines(facts: "dict[str, Any]", language: str) -> "list[str]":
+    keys = ("produced", "delivered", "evicted", "refused", "backlog")
+    head = "".join(f"{text(f'outbox.{key}', language):>14}" for key in keys)
+    made = [f"{'':10}{head}"]
+    for lane, counts in facts["lanes"].items():
+        name = text(f"outbox.lane.{lane}", language)
+        made.append(f"{name:10}" + "".join(f"{counts[key]:>14}" for key in keys))
+    size = round((facts["file_bytes"] + facts["wal_bytes"]) / 2**20, 1)
+    made.append(text("outbox.size", language, mb=size, boot=facts["boot"]))
+    made += [text("outbox.set_aside", language, file=name) for name in facts["set_aside"]]
+    return made
