@@ -49,6 +49,7 @@ bench-delivery: $(VENV)/.test system-packages
 
 bench-sensors: $(VENV)/.test
 	$(BIN)/python -m tests.bench.sensors
+	$(BIN)/python -m tests.bench.soak
 
 soak-healthy: $(VENV)/.test
 	$(BIN)/python -m tests.bench.healthy

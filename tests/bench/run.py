@@ -20,14 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.analysis.decode import decode
-from agent.config import Simulation
-from agent.limits import DRAIN_INTERVAL_S
-from agent.play import SteppedClock
-from agent.simulation import Plant
+from agent.chips import known_chips
 from drivers.adxl345 import Adxl345
 from drivers.device import decode_frame
-from hw.sim.adxl345 import SimAdxl345
-from hw.sim.bus import SimSpi
+from tests.bench.null_bus import simulated_share
 from tests.running import cpu_s_of, free_port
 
 GOAL_RSS_MB = 110.0
@@ -50,7 +46,7 @@ def main() -> None:
         state = Path(folder) / "state"
         tell("first start to first verdict", first_verdict_s(state), "s", None)
         tell("second start to first verdict", first_verdict_s(state), "s", None)
-        chips = simulated_chip_share()
+        chips = simulated_share(known_chips()["adxl345"], RATE_HZ)
         long_run(state, minutes, chips)
     tell("decode a block, numpy", decode_ratio(), "ratio", "struct, frame by frame")
 
@@ -146,43 +142,6 @@ def _swallow(watching: socket.socket) -> None:
             continue
     except BlockingIOError:
         return
-
-
-class NullBus:
-    """A bus that answers at once with the same frames: what draining costs without a chip."""
-
-    def __init__(self, level: int) -> None:
-        self._status = bytes((0, level))
-        self._frames = bytes(9 * (level + 1))
-
-    def write_readinto(self, sent: Any, received: Any) -> None:
-        received[:] = self._status[: len(received)]
-
-    def write_readinto_repeated(self, sent: Any, received: Any, count: int) -> None:
-        received[:] = self._frames[: len(received)]
-
-
-def simulated_chip_share(seconds: float = 30.0) -> float:
-    """CPU seconds that a second of the simulated accelerometer costs: drained, less a null bus."""
-    plant = Plant(Simulation(1, 0.0, 60.0, 0.02, None), 1770.0, 0.0)
-    clock = SteppedClock()
-    chip = SimAdxl345(plant.source("adxl345"), 0.02)
-    driver = Adxl345(SimSpi(chip, clock.monotonic_ns), RATE_HZ)
-    for wait_ms in driver.start():
-        clock.now_ns += wait_ms * 1_000_000
-    level = int(RATE_HZ * 1.02 * DRAIN_INTERVAL_S)
-    simulated_s = _draining(driver, clock, seconds)
-    null_s = _draining(Adxl345(NullBus(level), RATE_HZ), clock, seconds)
-    return (simulated_s - null_s) / seconds
-
-
-def _draining(driver: Adxl345, clock: SteppedClock, seconds: float) -> float:
-    buffer = bytearray(40 * driver.layout.frame_bytes)
-    began = time.process_time()
-    for _ in range(int(seconds / DRAIN_INTERVAL_S)):
-        clock.now_ns += int(DRAIN_INTERVAL_S * 1e9)
-        driver.drain_into(buffer)
-    return time.process_time() - began
 
 
 def decode_ratio() -> float:

@@ -1,0 +1,76 @@
+"""What draining costs without a chip, and so what a simulated chip costs beside it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from agent.config import Simulation
+from agent.limits import DRAIN_INTERVAL_S
+from agent.play import SteppedClock
+from agent.simulation import Plant
+from hw.sim.bus import SimSpi
+
+LEVEL = 24
+STATUS = {  # what the chip's level registers read when it holds that many frames
+    "adxl345": bytes((0x90, LEVEL)),
+    "adxl355": bytes((0, 3 * LEVEL)),
+    "iis3dwb": bytes((LEVEL, 0)),
+    "lis2dw12": bytes((LEVEL,)),
+    "lis3dh": bytes((LEVEL,)),
+}
+REPEATS = 200
+CLOCK_ERROR = 0.015
+
+
+class NullSpi:
+    """Answers at once: `status` to a transfer as long as it, and nothing to any other."""
+
+    def __init__(self, status: bytes) -> None:
+        self._status = b"\0" + status
+        self._size = len(self._status)
+
+    def write_readinto(self, sent: Any, received: Any) -> None:
+        if len(received) == self._size:
+            received[:] = self._status
+
+    def write_readinto_repeated(self, sent: Any, received: Any, count: int) -> None:
+        received[-1] = 0
+
+
+def drain_s(chip: Any) -> float:
+    """CPU seconds that draining one frame of `chip` takes from a bus that answers at once."""
+    driver = chip.driver(NullSpi(STATUS[chip.file]), chip.rates_hz[-1], None)
+    buffer = bytearray((driver.fifo_frames + 1) * driver.layout.frame_bytes)
+    frames = driver.drain_into(buffer).frames
+    assert frames == LEVEL, f"{chip.name} drained {frames} frames"
+    return seconds_a_call(lambda: driver.drain_into(buffer)) / LEVEL
+
+
+def simulated_share(chip: Any, rate_hz: int, seconds: float = 10.0) -> float:
+    """CPU seconds that a second of a simulated chip on a pump costs: drained, less a null bus."""
+    plant = Plant(Simulation(1, 0.0, 60.0, CLOCK_ERROR, None), 1770.0, 0.0)
+    clock = SteppedClock()
+    simulated = chip.simulated(plant.source(chip.name), CLOCK_ERROR)
+    driver = chip.driver(SimSpi(simulated, clock.monotonic_ns, chip.speed_hz_max), rate_hz, None)
+    for wait_ms in driver.start():
+        clock.now_ns += wait_ms * 1_000_000
+    buffer = bytearray((driver.fifo_frames + 1) * driver.layout.frame_bytes)
+    driver.drain_into(buffer)
+    frames = 0
+    began = time.process_time()
+    for _ in range(int(seconds / DRAIN_INTERVAL_S)):
+        clock.now_ns += int(DRAIN_INTERVAL_S * 1e9)
+        frames += driver.drain_into(buffer).frames
+    took_s = time.process_time() - began
+    return (took_s - frames * drain_s(chip)) / seconds
+
+
+def seconds_a_call(call: Callable[[], object]) -> float:
+    """The fastest of some rounds: this machine is shared."""
+    rounds = []
+    for _ in range(7):
+        began = time.process_time()
+        for _ in range(REPEATS):
+            call()
+        rounds.append((time.process_time() - began) / REPEATS)
+    return min(rounds)
