@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORTABLE := drivers hw/sim agent/core
 
-.PHONY: help demo test check bench bench-delivery bench-sensors chaos chaos-store chaos-uplink powercut soak-healthy install-demo install-test system-packages clean
+.PHONY: help demo test check bench bench-delivery bench-judgement bench-sensors chaos chaos-store chaos-uplink powercut soak-healthy install-demo install-test system-packages clean
 
 help:
 	@echo "make demo    run the agent on a simulated pump (http://127.0.0.1:8080)"
 	@echo "make test    the whole test suite, on this machine"
 	@echo "make check   formatting, lint, types, portable ring"
-	@echo "make bench   measurements, as JSON lines; make bench-sensors, bench-delivery: of a part"
+	@echo "make bench   measurements, as JSON lines; make bench-sensors, -delivery, -judgement: of a part"
 	@echo "make chaos   faults by the thousand, long; make powercut: power cuts replayed (needs root)"
 	@echo "make soak-healthy   an hour of each simulated chip, in which nothing may be faulty"
 
@@ -50,6 +50,9 @@ bench-delivery: $(VENV)/.test system-packages
 bench-sensors: $(VENV)/.test
 	$(BIN)/python -m tests.bench.sensors
 	$(BIN)/python -m tests.bench.soak
+
+bench-judgement: $(VENV)/.test
+	$(BIN)/python -m tests.bench.judgement
 
 soak-healthy: $(VENV)/.test
 	$(BIN)/python -m tests.bench.healthy

@@ -194,7 +194,7 @@ class Life:
             self._speed = other
 
 
-FAULTS = {
+FAULTS: dict[str, Callable[[float], Condition]] = {
     "bearing, outer race": lambda x: Condition(x, 0.0, 0.0, 0.0, 0.0),
     "unbalance": lambda x: Condition(0.0, x, 0.0, 0.0, 0.0),
     "misalignment": lambda x: Condition(0.0, 0.0, x, 0.0, 0.0),

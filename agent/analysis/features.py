@@ -79,12 +79,13 @@ def features(
     if spectrum is None:
         spectrum = power_spectrum(acceleration_g, rate_hz)
     swing = acceleration_g - acceleration_g.mean()
-    rms = float(np.sqrt((swing**2).mean()))
+    squares = swing * swing
+    rms = float(np.sqrt(squares.mean()))
     peak = float(np.abs(swing).max())
     edges = band_edges_hz(rate_hz)
     bands = [band_power_g2(spectrum, edges[i], edges[i + 1]) for i in range(BANDS)]
     burst = envelope(swing, rate_hz, *_envelope_band_hz(rate_hz))
-    burst_rms = float(np.sqrt((burst**2).mean()))
+    burst_rms = float(np.sqrt(burst @ burst / len(burst)))
     centre_hz = float((spectrum.hz * spectrum.power_g2).sum()) / max(
         float(spectrum.power_g2.sum()), FLOOR_G**2
     )
@@ -92,7 +93,7 @@ def features(
         rms,
         peak,
         peak / max(rms, FLOOR_G),
-        _kurtosis(swing, rms),
+        _kurtosis(squares, rms),
         velocity_rms_mm_s(spectrum, ISO_BAND_HZ),
         *np.sqrt(bands),
         burst_rms,
@@ -103,9 +104,9 @@ def features(
     return levels
 
 
-def _kurtosis(swing: "Floats", rms: float) -> float:
-    """Pearson's kurtosis (3 for a normal distribution)."""
-    return float((swing**4).mean()) / max(rms, FLOOR_G) ** 4
+def _kurtosis(squares: "Floats", rms: float) -> float:
+    """Pearson's kurtosis (3 for a normal distribution), of squared deviations from the mean."""
+    return float(squares @ squares) / len(squares) / max(rms, FLOOR_G) ** 4
 
 
 def _envelope_band_hz(rate_hz: float) -> "tuple[float, float]":

@@ -30,6 +30,7 @@ else:
 
 LOWEST_HZ = 8.0
 HIGHEST_HZ = 600.0  # the first orders of common machines lie below
+ENOUGH_HZ = 2400.0  # a rate of which every multiple is first averaged down to it
 STEP = 0.01  # of the frequency: finer than the 2 % that part two speed bands
 SAME = 0.025  # a shift up to this is the same speed: load moves an induction motor less
 OTHER_MAX = float(np.log(2.2))
@@ -43,8 +44,12 @@ BETTER = 0.2  # how much better another speed must fit
 
 def signature(acceleration_g: "Floats", rate_hz: float) -> "Floats":
     """The pattern of a gapless stretch, shape (n, axes) in g: levels in dB above surroundings."""
+    fold = max(1, int(rate_hz // ENOUGH_HZ))
+    n = len(acceleration_g) // fold
+    coarse = acceleration_g[: n * fold].reshape(n, fold, -1).mean(axis=1)
+    rate_hz /= fold
     places = np.exp(np.arange(np.log(LOWEST_HZ), np.log(_top_hz(rate_hz)), STEP))
-    spectra = [power_spectrum(axis, rate_hz) for axis in acceleration_g.T]
+    spectra = [power_spectrum(axis, rate_hz) for axis in coarse.T]
     power: Floats = np.sum([one.power_g2 for one in spectra], axis=0)
     hz = spectra[0].hz
     for mains_hz in MAINS_HZ:

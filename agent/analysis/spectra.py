@@ -97,10 +97,11 @@ def iso_band_hz(rpm: "float | None") -> "tuple[float, float]":
 def envelope(acceleration_g: "Floats", rate_hz: float, low_hz: float, high_hz: float) -> "Floats":
     """Magnitude of the analytic signal of the band `low_hz`..`high_hz`, same shape as the input."""
     n = len(acceleration_g)
-    lines = np.fft.fft(acceleration_g)
-    hz = np.fft.fftfreq(n, 1.0 / rate_hz)
-    lines[(hz < low_hz) | (hz > high_hz)] = 0.0
-    return np.abs(np.fft.ifft(2.0 * lines))
+    hz = np.fft.rfftfreq(n, 1.0 / rate_hz)
+    first, last = np.searchsorted(hz, low_hz), np.searchsorted(hz, high_hz, side="right")
+    lines = np.zeros(n, dtype=np.complex128)
+    lines[first:last] = 2.0 * np.fft.rfft(acceleration_g)[first:last]
+    return np.abs(np.fft.ifft(lines))
 
 
 def _hann(n: int) -> "tuple[Floats, float]":

@@ -61,7 +61,7 @@ class Causes:
         self.book.condition(name, self.level(name), self._causes[name], mono_ns)
 
     def undecided(self) -> None:
-        """The machine runs at another speed now: what was pending was of the old one."""
+        """It stopped, or runs at another speed: what was pending does not join on to what comes."""
         for name in BY_VIBRATION:
             self._trends[name] = self._trends[name].undecided()
 

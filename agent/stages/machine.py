@@ -152,6 +152,7 @@ class MachineWatch:
         verdict = self._verdict(UNKNOWN, ("sensor", facts), None, 0.0, mono_ns)
         if not self.holds(mono_ns):
             self._mount.interrupted()
+            self._causes.undecided()
             return verdict
         if verdict.state != UNKNOWN:
             return verdict
@@ -195,6 +196,7 @@ class MachineWatch:
         if normal is not None:
             self._mount.take(values, assessment.vectors, normal, running and self.states.sure)
         if not running:
+            self._causes.undecided()
             return self._verdict(UNKNOWN, (self.operating.name, {}), assessment, rate_hz, mono_ns)
         self._severity(assessment, mono_ns)
         if self._mount.cause:

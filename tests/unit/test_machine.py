@@ -93,6 +93,17 @@ def test_a_fault_of_a_few_seconds_is_no_alarm(learned: Any) -> None:
     assert rig.run(50, Condition(0.9, 0.0, 0.0, 0.0, 0.0), pace=1)[-1].state == "alarm"
 
 
+def test_what_was_pending_when_it_stopped_does_not_alarm_at_the_next_start(learned: Any) -> None:
+    rig = knowing(learned)
+    worn = Condition(0.9, 0.0, 0.0, 0.0, 0.0)
+    rig.run(40, worn, pace=1)
+    still = np.random.default_rng(1).normal(0, 0.001, (FRAMES, 3))
+    for _ in range(20):
+        rig.take(still, 1)
+    rig.at_ns += 3600 * NS
+    assert {verdict.state for verdict in rig.run(30, worn, pace=1)} == {"unknown", "normal"}
+
+
 def test_unbalance_alarms_by_severity_too(learned: Any) -> None:
     rig = knowing(learned)
     last = rig.run(16, Condition(0.0, 1.0, 0.0, 0.0, 0.0))[-1]
