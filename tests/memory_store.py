@@ -105,7 +105,14 @@ class MemoryStore:
         lanes = tuple(self._account(lane) for lane in LANES)
         backlog = sum(lane.backlog for lane in lanes)
         delivered = sum(lane.delivered for lane in lanes)
-        return StoreStats(delivered + backlog, delivered, backlog, None, 0, 0, 0, lanes)
+        counts = {
+            "produced_rows": delivered + backlog,
+            "delivered_rows": delivered,
+            "backlog_rows": backlog,
+            "oldest_mono_ns": None,
+            "lanes": lanes,
+        }
+        return StoreStats(**{**dict.fromkeys(StoreStats._fields, 0), **counts})
 
     async def recent(self, machine: str, limit_rows: int) -> list[str]:
         return []

@@ -1,0 +1,100 @@
+"""`latido-ledger` as a process on a real broker: lines, receipts, exit codes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.mosquitto import Mosquitto
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RECIPES = REPOSITORY / "firmware_tools" / "ledger" / "recipes"
+pytestmark = pytest.mark.mosquitto
+
+
+class Device:
+    """Publishes rows as a device would, hears receipts."""
+
+    def __init__(self, port: int) -> None:
+        self.receipts: list[dict[str, Any]] = []
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="device")
+        self._client.on_message = lambda c, u, m: self.receipts.append(json.loads(m.payload))
+        self._client.connect("127.0.0.1", port)
+        self._client.subscribe("latido/s/d/ack", 1)
+        self._client.loop_start()
+
+    def send(self, *seqs: int, freed_to: int = 0) -> None:
+        rows = [{"seq": seq, "mono_ns": 1, "kind": "verdict", "body": {}} for seq in seqs]
+        head = {"schema": 2, "boot": 1, "lane": "live", "freed_to": freed_to, "seq_from": seqs[0]}
+        payload = json.dumps({**head, "rows": rows})
+        self._client.publish("latido/s/d/data/live", payload, qos=1).wait_for_publish(5)
+
+    def say(self, payload: bytes) -> None:
+        self._client.publish("latido/s/d/data/live", payload, qos=1).wait_for_publish(5)
+
+    def close(self) -> None:
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    made = Mosquitto(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+def ledger(folder: Path, port: int, *words: str) -> tuple[int, list[dict[str, Any]]]:
+    """Listens for a moment; (exit code, what it printed)."""
+    command = [sys.executable, "-m", "firmware_tools.ledger", "--broker", f"127.0.0.1:{port}"]
+    done = subprocess.run(
+        [*command, "--db", str(folder / "ledger.db"), "--check", "--seconds", "1.5", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_holes_copies_and_receipts_of_a_device(tmp_path: Path, broker: Mosquitto) -> None:
+    device = Device(broker.port)
+    try:
+        assert ledger(tmp_path, broker.port)[0] == 0, "its session at the broker begins"
+        device.send(1, 2)
+        device.send(2, 3)
+        device.say(b"\xff no bundle")
+        device.send(6)
+        code, said = ledger(tmp_path, broker.port)
+        assert code == 1 and said[-1]["duplicates"] == 1 and said[-1]["invalid"] == 1
+        hole = {"device": "s/d", "boot": 1, "lane": "live", "first": 4, "last": 5, "lost": False}
+        assert {"event": "hole", **hole} in said and said[-1]["holes"] == [hole]
+        assert device.receipts[-1]["through"] == 3
+        device.send(4, 5)
+        code, said = ledger(tmp_path, broker.port)
+        assert code == 0 and said[-1]["rows"] == 6 and device.receipts[-1]["through"] == 6
+        device.send(9, freed_to=8)
+        code, said = ledger(tmp_path, broker.port, "--no-receipts")
+        assert code == 1 and said[-1]["holes"][0]["lost"]
+        assert device.receipts[-1]["through"] == 6, "a listener does not answer"
+    finally:
+        device.close()
+
+
+def test_the_recipe_of_telegraf_names_what_the_rows_hold() -> None:
+    import tomllib
+
+    held = tomllib.loads((RECIPES / "telegraf.conf").read_text())
+    (consumer,) = held["inputs"]["mqtt_consumer"]
+    keys = consumer["json_v2"][0]["object"][0]["included_keys"]
+    schema = json.loads((REPOSITORY / "agent" / "schemas" / "data.json").read_text())
+    known = set(schema["$defs"]["verdict"]["properties"])
+    named = {key.removeprefix("body_") for key in keys if key.startswith("body_")}
+    assert {name.split("_score")[0].split("_threshold")[0] for name in named} <= known
