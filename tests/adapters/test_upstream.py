@@ -78,6 +78,23 @@ def test_rows_go_and_messages_come(broker: Mosquitto) -> None:
     assert on_link(upstream(broker.port), scene) == (f"{ROOT}/ack", b"{}")
 
 
+@pytest.mark.parametrize("how", ["its session kept", "its session lost"])
+def test_after_a_restart_of_the_broker_all_is_set_up_anew(broker: Mosquitto, how: str) -> None:
+    to = upstream(broker.port)
+
+    async def echoed(link: MqttLink) -> bytes:
+        await link.subscribe([f"{ROOT}/ack"])
+        await link.publish(f"{ROOT}/ack", how.encode())
+        return (await link.messages())[1]
+
+    assert on_link(to, echoed) == how.encode()
+    broker.stop()
+    if how == "its session lost":
+        broker.forget()
+    broker.start()
+    assert on_link(to, echoed) == how.encode()
+
+
 def test_an_unknown_host_and_a_closed_port_are_told_apart(broker: Mosquitto) -> None:
     assert fails(upstream(1883, "no-such-host.invalid")).code == "name"
     down = fails(upstream(free_port()))

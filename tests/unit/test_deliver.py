@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from typing import Any
 
 import jsonschema
@@ -16,6 +17,7 @@ from agent.limits import (
     BUNDLE_ROWS,
     BUNDLES_IN_FLIGHT,
     HISTORY_ROWS_PER_S,
+    RECONNECT_S_MAX,
     RESEND_S_MAX,
     RESEND_S_MIN,
 )
@@ -245,6 +247,47 @@ def test_a_flapping_link_sets_no_row_aside() -> None:
         assert broker.seqs(ALARM) == []
 
     simulated(scene())
+
+
+def test_a_week_without_network_is_a_normal_start() -> None:
+    async def scene() -> None:
+        broker = Broker()
+        tries: list[float] = []
+        loop = asyncio.get_running_loop()
+        week_s = 7 * 86_400.0
+
+        @contextlib.asynccontextmanager
+        async def away() -> AsyncIterator[Broker]:
+            tries.append(loop.time())
+            if loop.time() < week_s:
+                raise LinkDown("name", "broker", "no such host")
+            yield broker
+
+        rig = Rig(broker)
+        rig.deliverer = Deliverer(
+            rig.store, Away(away), SimClock(), rig.bulletin, ROOT, "broker", dict
+        )
+        await rig.produce(history=500)
+        running = asyncio.ensure_future(rig.deliver(within_s=2 * week_s))
+        await asyncio.sleep(3600.0)
+        assert rig.bulletin.get("uplink")["reason"][0] == "name"
+        await running
+        assert set(broker.seqs(HISTORY)) == set(range(1, 501))
+        waits = [later - earlier for earlier, later in pairwise(tries)]
+        assert max(waits) <= RECONNECT_S_MAX and min(waits[10:]) >= RECONNECT_S_MAX / 2
+        assert len(set(waits[10:])) > 100, "the waits are jittered"
+
+    simulated(scene())
+
+
+class Away:
+    """An upstream whose connections are made by `make`."""
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def connect(self) -> Any:
+        return self._make()
 
 
 def receipt(broker: Broker, boot: int, lane: str, through: int) -> None:
