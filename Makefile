@@ -31,6 +31,7 @@ check: $(VENV)/.test
 chaos: chaos-store chaos-uplink
 
 chaos-store: $(VENV)/.test
+	$(BIN)/python -m tests.adapters.test_store_corruption 200
 	$(BIN)/python -m tests.scenario.test_offline 30 64
 
 chaos-uplink: $(VENV)/.test system-packages

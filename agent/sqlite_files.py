@@ -138,6 +138,14 @@ def _is_the_disks(error: "sqlite3.Error", path: "Path") -> bool:
     return code in DISK_ERRORS
 
 
+def newest_aside(path: "Path") -> "Path":
+    """The file that was last set aside in the place of `path`."""
+    number = 1
+    while path.with_name(f"{path.stem}.damaged-{number + 1}.db").exists():
+        number += 1
+    return path.with_name(f"{path.stem}.damaged-{number}.db")
+
+
 def _set_aside(path: "Path") -> "Path":
     """Renames a damaged file, its WAL with it, to the first free name beside it."""
     number = 1

@@ -18,6 +18,7 @@ from agent.sqlite_files import (
     SETTINGS_FILE,
     TELEMETRY_FILE,
     grow_wal,
+    newest_aside,
     newest_boot,
     open_or_set_aside,
 )
@@ -27,6 +28,7 @@ from agent.store.lanes import Lanes
 from agent.store.moving import copy_for_move, finish_move
 from agent.store.past import Past
 from agent.store.relief import Relief
+from agent.store.salvage import BROKEN, COMPLETE, TORN, bundles_of, log_state
 from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -58,6 +60,7 @@ class SqliteStore:
         self._carried = 0
         self._delivered_before = 0
         self._boot_kept = False
+        self._salvaged: "Any" = (COMPLETE, "", [])
         self._ballast = Ballast(self._directory)
         self._giving_way = ""
         self._commits = 0
@@ -156,6 +159,9 @@ class SqliteStore:
         db = self._db[TELEMETRY]
         self._lanes, self._dates = Lanes(db, self.boot), Dates(db, self.boot)
         self._past = Past(db, self.boot, self._dates)
+        note = self._adopt()
+        if note:
+            notes.append(note)
         self._ballast.restore()
         grow_wal(db.conn)
         self._relief = Relief(db, self._lanes, self._past, self._limit_bytes)
@@ -163,6 +169,19 @@ class SqliteStore:
         self._carried = sum(lane.backlog for lane in lanes)
         self._delivered_before = sum(lane.delivered for lane in lanes)
         return tuple(notes)
+
+    def _adopt(self) -> str:
+        """What was salvaged becomes ours again; "" or what was found, and what is lost."""
+        log, damage, found = self._salvaged
+        self._salvaged = (COMPLETE, "", [])
+        if log == COMPLETE:
+            return ""
+        with self._lanes.transaction():
+            count = self._lanes.adopt(found, log == TORN)
+            missing = self._lanes.bury_holes("damaged") if log == BROKEN else 0
+        what = damage or "the log of telemetry.db was damaged"
+        rows = f"{count} of its rows were found again, {missing} are known to be lost"
+        return f"{what}; {rows}" if log == BROKEN else ""
 
     def _next_boot(self) -> int:
         """One more than any that was used: both files and the lock remember, two may be lost."""
@@ -200,10 +219,19 @@ class SqliteStore:
     def _open_or_set_aside(self, name: str) -> "tuple[Any, str]":
         path = self._directory / f"{name}.db"
         finish_move(path)
+        log, found = COMPLETE, []
+        if name == TELEMETRY:
+            log = log_state(path)
+            found = bundles_of(path, True) if log != COMPLETE else []
         connection, damage = open_or_set_aside(path, FILES[name])
         connection.text_factory = _text  # a flipped bit is for the CRC to find, row by row
-        lost = "unsent rows" if name == TELEMETRY else "settings and baselines"
-        return Database(connection), f"{damage}, its {lost} are lost" if damage else ""
+        if name != TELEMETRY:
+            lost = f"{damage}, its settings and baselines are lost"
+            return Database(connection), lost if damage else ""
+        if damage:
+            log, found = BROKEN, bundles_of(newest_aside(path), False)
+        self._salvaged = (log, damage, found)
+        return Database(connection), ""
 
     def _append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
         if not self._boot_kept and self._keep_boot():

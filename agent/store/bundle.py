@@ -28,11 +28,11 @@ class Damaged(Exception):
 
 def pack(rows: "list[Row]", level: int, total: int) -> "Bundle":
     """Rows of one lane and boot, by seq: a line each of seq, mono_ns, first, kind, body."""
-    text = "\n".join(
+    lines = "\n".join(
         f"{row_seq(r.id)} {r.mono_ns} {r.first_seq} {r.kind} {r.body}".replace("\n", " ")
         for r in rows
     )
-    body = zlib.compress(text.encode(), COMPRESSION)
+    body = zlib.compress(f"{rows[0].lane}\n{lines}".encode(), COMPRESSION)
     first = rows[0].first_seq or row_seq(rows[0].id)
     covered = sum(stands_for(row) for row in rows)
     facts = (rows[-1].id, first, covered, level, total)
@@ -44,11 +44,21 @@ def unpack(lane: str, bundle: "Bundle") -> "list[Row]":
     try:
         if _crc(bundle[:5], bundle.body) != bundle.crc:
             raise Damaged(f"{lane} bundle {bundle.id}: CRC does not fit")
-        lines = zlib.decompress(bundle.body).decode().split("\n")
+        written, *lines = zlib.decompress(bundle.body).decode().split("\n")
+        if written != lane:
+            raise Damaged(f"{lane} bundle {bundle.id}: it is of lane {written[:10]}")
         base = bundle.id >> 32 << 32
         return [_row(lane, base, line.split(" ", 4)) for line in lines]
     except (zlib.error, ValueError, TypeError) as error:
         raise Damaged(f"{lane} bundle {bundle.id}: {error}")
+
+
+def lane_of(bundle: "Bundle") -> str:
+    """The lane that it says it is of. Damaged when it says nothing."""
+    try:
+        return zlib.decompress(bundle.body).split(b"\n", 1)[0].decode()
+    except (zlib.error, ValueError) as error:
+        raise Damaged(f"bundle {bundle.id}: {error}")
 
 
 def chunks(rows: "list[Row]") -> "Iterator[list[Row]]":

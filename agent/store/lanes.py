@@ -152,6 +152,48 @@ class Lanes:
                 self._insert(lane, pack(rest, bundle.level, bundle.total))
                 lane.partly = 0
 
+    def adopt(self, found: "list[tuple[str, Bundle]]", only_new: bool) -> int:
+        """Within a transaction, at the start: salvaged bundles, where none is; rows found.
+
+        `only_new`: those that come after all that the file has.
+        """
+        count, newest = 0, {name: lane.newest for name, lane in self._lanes.items()}
+        for name, bundle in found:
+            lane = self._lanes[name]
+            if (only_new and bundle.id <= newest[name]) or self._overlaps(lane, bundle):
+                continue
+            self._insert(lane, bundle)
+            lane.newest = max(lane.newest, bundle.id)
+            lane.produced += bundle.covered
+            count += bundle.covered
+        return count
+
+    def bury_holes(self, reason: str) -> int:
+        """Within a transaction: a tombstone for rows missing within a boot; their count."""
+        count = 0
+        for lane in self._lanes.values():
+            query = f"SELECT id, first FROM {lane.table} ORDER BY id"
+            bundles = self._db.execute(query).fetchall()
+            for (last, _), (following, first) in zip(bundles, bundles[1:]):  # noqa: RUF007
+                missing = first - row_seq(last) - 1
+                if row_boot(last) == row_boot(following) and missing > 0:
+                    self._bury(
+                        lane, row_boot(last), (row_seq(last) + 1, first - 1), reason, missing
+                    )
+                    lane.evicted += missing
+                    lane.produced = max(lane.produced, lane.evicted + lane.refused + lane.backlog)
+                    count += missing
+            self._keep_account(lane)
+        return count
+
+    def _overlaps(self, lane: "Lane", bundle: "Bundle") -> bool:
+        """Whether the lane has any of the bundle's rows already."""
+        query = f"SELECT first FROM {lane.table} WHERE id >= ? AND id <= ? ORDER BY id LIMIT 1"
+        boot = row_boot(bundle.id)
+        ids = (row_id(boot, bundle.first), row_id(boot, 0xFFFFFFFF))
+        following = self._db.execute(query, ids).fetchone()
+        return following is not None and following[0] <= row_seq(bundle.id)
+
     def set_aside(self, name: str, identity: int, reason: str) -> None:
         """Within a transaction: a row that upstream refuses is kept apart and leaves its lane."""
         lane = self._lanes[name]

@@ -141,7 +141,12 @@ def test_a_damaged_telemetry_file_is_set_aside_whole_and_said(tmp_path: Path, da
         assert await store.get_setting("kept") == "yes"
         assert store.boot == 2
         await store.append(rows_of(1, 3), [])
-        assert len(await store.oldest(LIVE, 0, 10)) == 3
+        found = await store.oldest(LIVE, 0, 10_000)
+        assert [row_seq(row.id) for row in found if row_boot(row.id) == 2] == [1, 2, 3]
+        old = {row_seq(row.id): row.body for row in found if row_boot(row.id) == 1}
+        assert all(body == f'{{"n":{seq}}}' for seq, body in old.items())
+        if damage in ("header", "empty page"):
+            assert len(old) == 500, "the rows themselves were not touched"
 
     (note,) = opened(tmp_path, check)
     assert "telemetry.db" in note and "telemetry.damaged-1.db" in note

@@ -1,0 +1,196 @@
+"""Bundles out of a database that SQLite cannot read, or no longer reads whole.
+
+Every page is looked at by itself, as the file format says (sqlite.org/fileformat2.html: 1.6 b-tree
+pages, 2.1 records, 4.1 WAL). Nothing is believed but a bundle's own CRC, so a broken tree, schema
+or log costs what its bytes held and no more. Reads files, changes none.
+"""
+
+import struct
+
+from agent.store.bundle import Bundle, Damaged, lane_of, unpack
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGE_BYTES = 4096
+LEAF = 0x0D
+WAL_HEAD, FRAME_HEAD = 32, 24
+COMPLETE, TORN, BROKEN = "complete", "torn", "broken"
+
+
+class Pages:
+    """The newest image of each page: of the log where it has one, else of the file."""
+
+    def __init__(self, path: "Path") -> None:
+        self._file = path.read_bytes() if path.exists() else b""
+        wal = path.with_name(path.name + "-wal")
+        log = wal.read_bytes() if wal.exists() else b""
+        self.logged: "dict[int, bytes]" = {}
+        for number, image in frames(log):
+            self.logged[number] = image
+
+    def get(self, number: int) -> bytes:
+        if number in self.logged:
+            return self.logged[number]
+        return self._file[(number - 1) * PAGE_BYTES : number * PAGE_BYTES]
+
+    def numbers(self) -> "list[int]":
+        count = len(self._file) // PAGE_BYTES
+        return sorted({*range(1, count + 1), *self.logged})
+
+
+def frames(log: bytes) -> "Iterator[tuple[int, bytes]]":
+    """(page number, image) of the log's frames of its present round, whatever their checksums."""
+    salts = log[16:24]
+    for at in range(WAL_HEAD, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
+        if log[at + 8 : at + 16] == salts:
+            image = log[at + FRAME_HEAD : at + FRAME_HEAD + PAGE_BYTES]
+            yield int.from_bytes(log[at : at + 4], "big"), image
+
+
+def bundles_of(path: "Path", of_log: bool) -> "list[tuple[str, Bundle]]":
+    """(lane, bundle) of every bundle whose CRC holds, by id within its lane, none twice.
+
+    `of_log`: only those on pages that the log has.
+    """
+    pages = Pages(path)
+    found = {}
+    for number in sorted(pages.logged) if of_log else pages.numbers():
+        for bundle in _leaf(pages, pages.get(number)):
+            try:
+                lane = lane_of(bundle)
+                unpack(lane, bundle)
+            except Damaged:
+                continue
+            found[lane, bundle.id] = bundle
+    return [(lane, found[lane, identity]) for lane, identity in sorted(found)]
+
+
+def _leaf(pages: "Pages", page: bytes) -> "Iterator[Bundle]":
+    """What may be bundles in a leaf page."""
+    if len(page) < PAGE_BYTES or page[0] != LEAF:
+        return
+    for cell in range(min(int.from_bytes(page[3:5], "big"), PAGE_BYTES // 4)):
+        at = int.from_bytes(page[8 + 2 * cell : 10 + 2 * cell], "big")
+        try:
+            bundle = _cell(pages, page, at)
+        except (IndexError, ValueError, struct.error):
+            continue
+        if bundle is not None:
+            yield bundle
+
+
+def _cell(pages: "Pages", page: bytes, at: int) -> "Bundle | None":
+    length, at = _varint(page, at)
+    rowid, at = _varint(page, at)
+    if length > 10 * 2**20:
+        return None
+    payload = _payload(pages, page, at, length)
+    head, at = _varint(payload, 0)
+    types = []
+    while at < head:
+        kind, at = _varint(payload, at)
+        types.append(kind)
+    values = _values(payload, head, types)
+    if len(values) != 7 or not isinstance(values[6], bytes):
+        return None
+    return Bundle(rowid, *values[1:])
+
+
+def _payload(pages: "Pages", page: bytes, at: int, length: int) -> bytes:
+    """The record, its overflow pages followed."""
+    usable = PAGE_BYTES
+    most = usable - 35
+    if length <= most:
+        return page[at : at + length]
+    least = (usable - 12) * 32 // 255 - 23
+    local = least + (length - least) % (usable - 4)
+    local = local if local <= most else least
+    parts = [page[at : at + local]]
+    following = int.from_bytes(page[at + local : at + local + 4], "big")
+    left = length - local
+    while left > 0 and following:
+        overflow = pages.get(following)
+        if len(overflow) < PAGE_BYTES:
+            break
+        parts.append(overflow[4 : 4 + left])
+        left -= usable - 4
+        following = int.from_bytes(overflow[:4], "big")
+    return b"".join(parts)
+
+
+def _values(payload: bytes, at: int, types: "list[int]") -> "list[int | bytes | None]":
+    """Integers and blobs of a record; None for whatever else."""
+    values: "list[int | bytes | None]" = []
+    for kind in types:
+        size = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)[kind] if kind < 10 else (kind - 12) // 2
+        raw = payload[at : at + size]
+        at += size
+        if kind in (8, 9):
+            values.append(kind - 8)
+        elif 1 <= kind <= 6:
+            values.append(int.from_bytes(raw, "big", signed=True))
+        else:
+            values.append(raw if kind >= 12 and kind % 2 == 0 else None)
+    return values
+
+
+def _varint(raw: bytes, at: int) -> "tuple[int, int]":
+    """(value, where it ends): big-endian, seven bits a byte, nine bytes at most."""
+    value = 0
+    for count in range(9):
+        byte = raw[at + count]
+        if count == 8:
+            return value << 8 | byte, at + 9
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return value, at + count + 1
+    raise ValueError("unreachable")
+
+
+def log_state(path: "Path") -> str:
+    """Whether all frames of the log hold; SQLite reads none from the first bad one on.
+
+    Torn: the last transaction does not hold, as after a power cut. Broken: others come after it,
+    and none of those was written before this one was safe; so its bytes have changed since.
+    """
+    wal = path.with_name(path.name + "-wal")
+    log = wal.read_bytes() if wal.exists() else b""
+    if len(log) < WAL_HEAD:
+        return COMPLETE
+    form = "<" if log[3] & 1 == 0 else ">"
+    ok, sums = _checked(form, log[:24], (0, 0), log[24:32])
+    for at in range(WAL_HEAD, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
+        if log[at + 8 : at + 16] != log[16:24]:
+            break
+        end = at + FRAME_HEAD
+        covered = log[at : at + 8] + log[end : end + PAGE_BYTES]
+        ok, sums = _checked(form, covered, sums, log[at + 16 : at + 24])
+        if not ok:
+            return BROKEN if _goes_on(log, at) else TORN
+    return COMPLETE if ok else BROKEN
+
+
+def _goes_on(log: bytes, at: int) -> bool:
+    """Whether a transaction ends at or after the frame at `at`, and another one follows it."""
+    ended = False
+    for frame in range(at, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
+        if log[frame + 8 : frame + 16] == log[16:24]:
+            if ended:
+                return True
+            ended = log[frame + 4 : frame + 8] != bytes(4)
+    return False
+
+
+def _checked(
+    form: str, covered: bytes, sums: "tuple[int, int]", told: bytes
+) -> "tuple[bool, tuple[int, int]]":
+    """Whether the running checksum after `covered` is the one that was written (4.2)."""
+    one, other = sums
+    words = struct.unpack(f"{form}{len(covered) // 4}I", covered)
+    for first, second in zip(words[::2], words[1::2]):
+        one = (one + first + other) & 0xFFFFFFFF
+        other = (other + second + one) & 0xFFFFFFFF
+    return told == struct.pack(">II", one, other), (one, other)
