@@ -67,7 +67,7 @@ MARGIN = 1.5  # on the held-out quantile: few windows know their own tail badly
 WINDOWS_MIN = 12  # fewer do not even support four folds of three
 TRIM = 0.05  # of the windows at either end of a feature do not teach: a knock, a door
 TRIMMED_SPREAD = 1.267  # spread of a normal distribution over that of its middle nine tenths
-DRIFT_MAX = 9.0  # mean squared deviation of one half from the other, in spreads: three of each
+DRIFT_MAX = 4.0  # mean squared deviation of one half from the other, in spreads: two of each
 TOP = 5  # contributions named in a verdict
 RATE_MATCH = 0.05  # a baseline learned at one rate says nothing at another; clocks are off by 4 %
 
