@@ -77,9 +77,10 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 		{ echo "The packages could not be installed: is there a network?"; exit 1; }
 	@touch $@ $(VENV)/.demo
 
-# Mosquitto and Chromium come from Debian. Installed where we may; else their tests say why they skip.
+# Mosquitto, Chromium and PostgreSQL come from Debian. Installed where we may; else their tests say why they skip.
 SYSTEM := $(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v mosquitto),,mosquitto) \
-          $(if $(shell command -v chromium),,chromium)
+          $(if $(shell command -v chromium),,chromium) \
+          $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
 system-packages:

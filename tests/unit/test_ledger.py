@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,7 +147,6 @@ def place(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.param == "sqlite":
             yield f"{name}/ledger.db"
             return
-        pytest.importorskip("psycopg", reason="needs psycopg: pip install 'latido[ledger]'")
         cluster = Postgres(Path(name))
         cluster.start()
         yield cluster.url
@@ -203,7 +203,6 @@ def test_a_database_or_broker_that_is_away_is_named(
 
 
 def test_the_views_of_the_recipe_show_the_gaps_that_the_ledger_shows() -> None:
-    psycopg = pytest.importorskip("psycopg", reason="needs psycopg: pip install 'latido[ledger]'")
     recipe = ROOT / "firmware_tools" / "ledger" / "recipes" / "timescaledb.sql"
     views = recipe.read_text().split("-- The chart's own table")[0]
     with tempfile.TemporaryDirectory() as name:
