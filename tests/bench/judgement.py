@@ -140,7 +140,7 @@ def features_ratio(rate_hz: float) -> float:
 
 def growth_kb() -> float:
     """What is still held after an hour of windows more than after its first quarter."""
-    lapse = Timelapse(3)
+    lapse = Timelapse(3, learn_minutes=1)  # learned within the first quarter
     values = lapse.stretch(Duty())
     windows = [values[at : at + 1024] for at in range(0, 8192, 1024)]
     held = []
