@@ -8,7 +8,8 @@ named is worse than silence. An element is named only when
     where the speed is off by 3 % more than it seems,
   * nothing else that repeats explains the envelope better,
   * it lies off the multiples of the shaft and of the mains, by more than their skirts are wide.
-Something else that strikes at an element's very order cannot be told from it (tests.bench.bearings).
+Something else that strikes at an element's very order cannot be told from it: see
+tests.bench.bearings.
 """
 
 from collections import namedtuple
