@@ -1,6 +1,7 @@
 """What drivers and the system say of a sensor, in the reader's language."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -81,3 +82,10 @@ def test_an_error_of_the_system_is_told_by_what_to_do() -> None:
 
 def test_a_sentence_of_an_earlier_version_is_shown_as_it_is() -> None:
     assert sensor_detail("true rate 880 Hz, expected 800 Hz", "es").startswith("true rate 880")
+
+
+@pytest.mark.parametrize("name", ["drivers_es.json", "en.json", "es.json"])
+def test_a_sentence_stands_once_in_its_catalogue(name: str) -> None:
+    text = (ROOT / "agent" / "page" / name).read_text(encoding="utf-8")
+    keys = [key for key, _ in json.loads(text, object_pairs_hook=list)]
+    assert sorted(keys) == sorted(set(keys))
