@@ -47,6 +47,7 @@ bench: $(VENV)/.test
 
 bench-delivery: $(VENV)/.test system-packages
 	$(BIN)/python -m tests.bench.delivery
+	$(BIN)/python -m tests.bench.append
 
 bench-sensors: $(VENV)/.test
 	$(BIN)/python -m tests.bench.sensors

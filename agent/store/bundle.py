@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ROWS_MAX = 64  # what one read decodes; larger ones compress no better
 BYTES_MAX = 16 * 1024
 COMPRESSION = 6
+COMPRESSION_IN_BULK = 1  # of full bundles: there time counts, and length has saved most already
 
 # `first`: the first seq that it stands for; `covered`: how many produced rows; `level`: 0 raw, else
 # how far it was thinned. `total`: rows produced in the lane with this bundle, since the file began.
@@ -32,7 +33,8 @@ def pack(rows: "list[Row]", level: int, total: int) -> "Bundle":
         f"{row_seq(r.id)} {r.mono_ns} {r.first_seq} {r.kind} {r.body}".replace("\n", " ")
         for r in rows
     )
-    body = zlib.compress(f"{rows[0].lane}\n{lines}".encode(), COMPRESSION)
+    level_of_zlib = COMPRESSION if len(rows) < ROWS_MAX else COMPRESSION_IN_BULK
+    body = zlib.compress(f"{rows[0].lane}\n{lines}".encode(), level_of_zlib)
     first = rows[0].first_seq or row_seq(rows[0].id)
     covered = sum(stands_for(row) for row in rows)
     facts = (rows[-1].id, first, covered, level, total)

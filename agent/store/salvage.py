@@ -43,11 +43,20 @@ class Pages:
 
 def frames(log: bytes) -> "Iterator[tuple[int, bytes]]":
     """(page number, image) of the log's frames of its present round, whatever their checksums."""
-    salts = log[16:24]
+    salts = _salts(log)
     for at in range(WAL_HEAD, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
         if log[at + 8 : at + 16] == salts:
             image = log[at + FRAME_HEAD : at + FRAME_HEAD + PAGE_BYTES]
             yield int.from_bytes(log[at : at + 4], "big"), image
+
+
+def _salts(log: bytes) -> bytes:
+    """What marks the frames of the present round: of the head, or of the first frame without it."""
+    form = "<" if log[3:4] == b"\x82" else ">"
+    ok, _ = (
+        _checked(form, log[:24], (0, 0), log[24:32]) if len(log) >= WAL_HEAD else (False, (0, 0))
+    )
+    return log[16:24] if ok else log[WAL_HEAD + 8 : WAL_HEAD + 16]
 
 
 def bundles_of(path: "Path", of_log: bool) -> "list[tuple[str, Bundle]]":
@@ -160,17 +169,29 @@ def log_state(path: "Path") -> str:
     log = wal.read_bytes() if wal.exists() else b""
     if len(log) < WAL_HEAD:
         return COMPLETE
-    form = "<" if log[3] & 1 == 0 else ">"
+    form = "<" if log[3] == 0x82 else ">"
     ok, sums = _checked(form, log[:24], (0, 0), log[24:32])
     for at in range(WAL_HEAD, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
         if log[at + 8 : at + 16] != log[16:24]:
-            break
+            rest = log[at:]
+            return BROKEN if ok and any(True for _ in _after(rest, log[16:24])) else _end(ok)
         end = at + FRAME_HEAD
         covered = log[at : at + 8] + log[end : end + PAGE_BYTES]
         ok, sums = _checked(form, covered, sums, log[at + 16 : at + 24])
         if not ok:
             return BROKEN if _goes_on(log, at) else TORN
+    return _end(ok)
+
+
+def _end(ok: bool) -> str:
     return COMPLETE if ok else BROKEN
+
+
+def _after(rest: bytes, salts: bytes) -> "Iterator[int]":
+    """Places of later frames of the round, when the first of `rest` is not one."""
+    for at in range(0, len(rest) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
+        if rest[at + 8 : at + 16] == salts:
+            yield at
 
 
 def _goes_on(log: bytes, at: int) -> bool:
