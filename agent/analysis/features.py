@@ -10,7 +10,7 @@ import numpy as np
 from agent.analysis.spectra import (
     ISO_BAND_HZ,
     MIN_PERIODS,
-    band_power_g2,
+    band_powers_g2,
     envelope,
     power_spectrum,
     velocity_rms_mm_s,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FEATURE_VERSION = 1
 BANDS = 16
 LOWEST_HZ = 10.0
+_STEPS = np.linspace(0.0, 1.0, BANDS + 1)
 BAND_OFFSET_HZ = 60.0  # bands are even below it and logarithmic above: each holds several bins
 USABLE_OF_NYQUIST = 0.95  # above it the part's own filter decides, not the machine
 ENVELOPE_FROM_HZ = 300.0  # shaft orders stay below; a slow sensor still sees bursts above
@@ -48,8 +49,8 @@ FEATURE_NAMES = (
 def band_edges_hz(rate_hz: float) -> "Floats":
     """The 17 edges of the bands that a sample rate allows, in Hz: near even, then logarithmic."""
     top_hz = USABLE_OF_NYQUIST * rate_hz / 2
-    shifted = np.geomspace(LOWEST_HZ + BAND_OFFSET_HZ, top_hz + BAND_OFFSET_HZ, BANDS + 1)
-    edges: Floats = shifted - BAND_OFFSET_HZ
+    lowest_hz = LOWEST_HZ + BAND_OFFSET_HZ
+    edges: Floats = lowest_hz * ((top_hz + BAND_OFFSET_HZ) / lowest_hz) ** _STEPS - BAND_OFFSET_HZ
     return edges
 
 
@@ -82,8 +83,7 @@ def features(
     squares = swing * swing
     rms = float(np.sqrt(squares.mean()))
     peak = float(np.abs(swing).max())
-    edges = band_edges_hz(rate_hz)
-    bands = [band_power_g2(spectrum, edges[i], edges[i + 1]) for i in range(BANDS)]
+    bands = band_powers_g2(spectrum, band_edges_hz(rate_hz))
     burst = envelope(swing, rate_hz, *_envelope_band_hz(rate_hz))
     burst_rms = float(np.sqrt(burst @ burst / len(burst)))
     centre_hz = float((spectrum.hz * spectrum.power_g2).sum()) / max(

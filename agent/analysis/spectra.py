@@ -55,10 +55,12 @@ def power_spectrum(acceleration_g: "Floats", rate_hz: float) -> "Spectrum":
     return Spectrum(np.fft.rfftfreq(n, 1.0 / rate_hz), power, rate_hz)
 
 
-def band_power_g2(spectrum: "Spectrum", low_hz: float, high_hz: float) -> float:
-    """Mean square, g², of the bins at low_hz <= f < high_hz."""
-    first, last = np.searchsorted(spectrum.hz, (low_hz, high_hz))
-    return float(spectrum.power_g2[first:last].sum())
+def band_powers_g2(spectrum: "Spectrum", edges_hz: "Floats") -> "Floats":
+    """Mean square, g², of the bins from each edge up to, not with, the next; edges rise."""
+    places = np.searchsorted(spectrum.hz, edges_hz)
+    sums = np.add.reduceat(np.append(spectrum.power_g2[: places[-1]], 0.0), places)[:-1]
+    powers: Floats = np.where(places[1:] > places[:-1], sums, 0.0)
+    return powers
 
 
 def velocity_rms_mm_s(spectrum: "Spectrum", band_hz: "tuple[float, float]" = ISO_BAND_HZ) -> float:
