@@ -34,6 +34,7 @@ from agent.ports import ModelFault
 from agent.resources import default_model_dir, severity_tables_text
 from agent.stages.acquire import Acquirer
 from agent.stages.analyse import Analyser
+from agent.stages.capture import Capturer
 from agent.stages.control import Control
 from agent.stages.date import Dater
 from agent.stages.deliver import Deliverer
@@ -231,6 +232,9 @@ class Agent:
         self._queues[f"blocks of {machine.name}"] = blocks
         self._analysers.append(analyser)
         self._supervisor.add(f"analyse {machine.name}", analyser.run)
+        self._queues[f"captures of {machine.name}"] = analyser.captures
+        capturer = Capturer(self.store, self.bulletin, analyser.captures, self._aside.call)
+        self._supervisor.add(f"capture {machine.name}", capturer.run)
         for name in names:
             self._readers[name].append(blocks)
 

@@ -115,8 +115,9 @@ def _connect_parser(parser: argparse.ArgumentParser) -> None:
 def _outbox_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=("status", "export", "drain"),
-        help="what waits to be sent; a copy of it to FILE, while all runs; send it all, then end",
+        choices=("status", "export", "captures", "drain"),
+        help="what waits to be sent; a copy of it to FILE, while all runs; "
+        "alarms' windows to a folder; send it all, then end",
     )
     parser.add_argument("file", nargs="?", metavar="FILE")
     place = parser.add_mutually_exclusive_group(required=True)

@@ -1,4 +1,4 @@
-"""`latido outbox status | export FILE`: what waits to be sent, and a copy of it while all runs."""
+"""`latido outbox status, export FILE, captures DIR`: what waits to be sent, and copies of it."""
 
 import os
 import sqlite3
@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.exits import DONE, FAILED, USAGE
 from agent.page.words import language_of, text
 from agent.start import settings_of
+from agent.store.captures import all_of
 from agent.store.reading import account, export, open_to_read
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -41,9 +42,11 @@ def _work(
     language: str,
     print_object: "Callable[[object], None]",
 ) -> int:
-    if options.action == "export" and options.file is None:
+    if options.action in ("export", "captures") and options.file is None:
         print(f"latido outbox: {text('outbox.no_file', language)}", file=sys.stderr)
         return USAGE
+    if options.action == "captures":
+        return _captures(path.with_name("captures.db"), Path(options.file), language)
     db = open_to_read(path)
     try:
         if options.action == "export":
@@ -58,6 +61,24 @@ def _work(
         print_object(facts)
     else:
         print("\n".join(_lines(facts, language)))
+    return DONE
+
+
+def _captures(path: "Path", folder: "Path", language: str) -> int:
+    """Each capture as a recording that `latido judge` reads, its spectrum and facts beside it."""
+    db = open_to_read(path)
+    count = 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for capture in all_of(db):
+            stem = f"{capture.boot}-{capture.mono_ns // 1_000_000}-{count}"
+            (folder / f"{stem}.npz").write_bytes(capture.recording)
+            (folder / f"{stem}.spectrum.npz").write_bytes(capture.spectrum)
+            (folder / f"{stem}.json").write_text(capture.facts, encoding="utf-8")
+            count += 1
+    finally:
+        db.close()
+    print(text("outbox.captures", language, count=count, folder=folder))
     return DONE
 
 

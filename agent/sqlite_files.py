@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from agent.limits import BUSY_WAIT_S, WAL_BYTES, WAL_GROWN_BYTES
 from agent.ports import LANES, StoreFault, row_boot
-from agent.store import dates, lanes, old_files, past, relief
+from agent.store import captures, dates, lanes, old_files, past, relief
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ TELEMETRY_FILE = FileKind(
     (*lanes.TABLES, *past.TABLES, *relief.TABLES, *dates.TABLES, BOOTS),
     {1: old_files.telemetry_1_to_2},
 )
+CAPTURES_FILE = FileKind(1, (*captures.TABLES, BOOTS), {})
 SETTINGS_FILE = FileKind(1, ("CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT)", BOOTS), {})
 BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
 DISK_ERRORS = (

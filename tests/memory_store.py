@@ -117,6 +117,11 @@ class MemoryStore:
     async def recent(self, machine: str, limit_rows: int) -> list[str]:
         return []
 
+    async def keep_capture(
+        self, machine: str, mono_ns: int, facts: str, recording: bytes, spectrum: bytes
+    ) -> None:
+        return
+
     async def get_setting(self, key: str) -> str | None:
         return None
 

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from agent.limits import BALLAST_COMMITS, BUSY_WAIT_S, ROOM_BYTES, STORE_MB, WAL_BYTES_MAX
 from agent.ports import ALARM, LANES, StoreFault, StoreStats
 from agent.sqlite_files import (
+    CAPTURES_FILE,
     SETTINGS_FILE,
     TELEMETRY_FILE,
     grow_wal,
@@ -23,6 +24,7 @@ from agent.sqlite_files import (
     open_or_set_aside,
 )
 from agent.store.ballast import Ballast, disk_bytes, free_bytes
+from agent.store.captures import Capture, keep
 from agent.store.dates import Dates
 from agent.store.lanes import Lanes
 from agent.store.moving import copy_for_move, finish_move
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
 
     from agent.ports import NewRow, Row
 
-TELEMETRY, SETTINGS = "telemetry", "settings"
-FILES = {TELEMETRY: TELEMETRY_FILE, SETTINGS: SETTINGS_FILE}
+TELEMETRY, SETTINGS, CAPTURES = "telemetry", "settings", "captures"
+FILES = {SETTINGS: SETTINGS_FILE, CAPTURES: CAPTURES_FILE, TELEMETRY: TELEMETRY_FILE}
+LOST = {SETTINGS: "settings and baselines", CAPTURES: "captures"}
 
 
 class SqliteStore:
@@ -114,6 +117,12 @@ class SqliteStore:
         found: "list[str]" = await self._on_thread(self._recent, machine, limit_rows)
         return found
 
+    async def keep_capture(
+        self, machine: str, mono_ns: int, facts: str, recording: bytes, spectrum: bytes
+    ) -> None:
+        capture = Capture(self.boot, mono_ns, machine, facts, recording, spectrum)
+        await self._on_thread(self._keep_capture, capture)
+
     async def get_setting(self, key: str) -> "str | None":
         found: "str | None" = await self._on_thread(self._get_setting, key)
         return found
@@ -148,7 +157,7 @@ class SqliteStore:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         notes = []
-        for name in (SETTINGS, TELEMETRY):
+        for name in FILES:
             self._db[name], note = self._open_or_set_aside(name)
             if note:
                 notes.append(note)
@@ -226,7 +235,7 @@ class SqliteStore:
         connection, damage = open_or_set_aside(path, FILES[name])
         connection.text_factory = _text  # a flipped bit is for the CRC to find, row by row
         if name != TELEMETRY:
-            lost = f"{damage}, its settings and baselines are lost"
+            lost = f"{damage}, its {LOST[name]} are lost"
             return Database(connection), lost if damage else ""
         if damage:
             log, found = BROKEN, bundles_of(newest_aside(path), False)
@@ -317,6 +326,10 @@ class SqliteStore:
     def _recent(self, machine: str, limit_rows: int) -> "list[str]":
         found: "list[str]" = self._past.recent(machine, limit_rows)
         return found
+
+    def _keep_capture(self, capture: "Capture") -> None:
+        with self._db[CAPTURES].atomic() as db:
+            keep(db, capture)
 
     def _get_setting(self, key: str) -> "str | None":
         found = self._db[SETTINGS].execute("SELECT value FROM settings WHERE key = ?", (key,))

@@ -10,14 +10,16 @@ from agent.analysis.fitted import Fitted
 from agent.analysis.known import to_json
 from agent.analysis.spectra import iso_band_hz
 from agent.analysis.trust import SOUND, frames_trust, window_trust
-from agent.core.alarm import ALARM, NORMAL, UNKNOWN
+from agent.core.alarm import ALARM, NORMAL, UNKNOWN, WARNING
 from agent.core.alarm_state import to_json as alarms_to_json
 from agent.core.block import CHECK, GOOD, OUT_OF_SPEC, judgeable
 from agent.core.channel import SIMULATED, Channel
+from agent.core.mailbox import Mailbox
 from agent.core.operating_state import RUNNING, STOPPED, usage_to_json
 from agent.core.thermocouple import Thermocouple
 from agent.core.window import WindowCutter
 from agent.limits import (
+    CAPTURES_QUEUED,
     EXAMINE_S,
     GLITCH_WINDOWS_MAX,
     GLITCH_WINDOWS_OF,
@@ -26,6 +28,7 @@ from agent.limits import (
     WINDOW_OVERLAP,
 )
 from agent.ports import StoreFault
+from agent.stages.capture import Taken
 from agent.stages.machine import Temperature, alarms_key, baseline_key, usage_key
 from agent.stages.record import Record
 from agent.stages.tell import alarm_body, card, row_body
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 
     from agent.core.block import Block
     from agent.core.bulletin import Bulletin
-    from agent.core.mailbox import Mailbox
     from agent.core.window import Window
     from agent.ports import Clock
     from agent.stages.machine import MachineWatch, Verdict
@@ -88,6 +90,7 @@ class Analyser:
         self.verdicts: "dict[str, int]" = {}
         self._judged = NORMAL
         self._shown: "Verdict | None" = None
+        self.captures = Mailbox(CAPTURES_QUEUED)
         self.windows = 0
         self.alarms = 0
 
@@ -130,12 +133,21 @@ class Analyser:
             self._say(block.sensor, channel.after("block", trust))
         for window in windows:
             self.windows += 1
-            self._tell(self._judge(window))
+            verdict = self._judge(window)
+            self._tell(verdict)
+            self._set_apart(verdict, window)
             await self._keep_baseline()
             await self._keep_usage(window.end_ns)
         for stretch in self._stretches.take(block):
             await self._examine(stretch)
         await self._keep_alarms(block.t0_ns)
+
+    def _set_apart(self, verdict: "Verdict", window: "Window") -> None:
+        """The window that turned the machine's state to worse is kept as it was."""
+        if verdict.changed is not None and verdict.state in (WARNING, ALARM):
+            layout = self._sensors[window.sensor].layout
+            body = row_body(verdict, self._clock.utc_ns(), self._clock.synced())
+            self.captures.put(Taken(verdict.machine, window, layout, body))
 
     def _say(self, name: str, channel: "Channel") -> None:
         self._channels[name] = channel

@@ -2,14 +2,22 @@
 
 import asyncio
 import json
+import random
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agent.adapters.store_sqlite import SqliteStore
+from agent.analysis.capture import recording, spectrum
+from agent.analysis.npz import read_npz
+from agent.analysis.spectra import power_spectrum
 from agent.cli import main
+from agent.limits import CAPTURES_BYTES
 from agent.ports import ALARM, LIVE, NewRow, row_id
+from agent.store.captures import all_of
+from agent.store.reading import open_to_read
 
 
 async def filled(folder: Path) -> SqliteStore:
@@ -65,8 +73,48 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["outbox", "status", "--state-dir", str(tmp_path)]) == 1
     assert str(tmp_path) in capsys.readouterr().err
     asyncio.run(closed(tmp_path))
-    assert main(["outbox", "export", "--state-dir", str(tmp_path)]) == 2
+    assert main(["outbox", "export", "--state-dir", str(tmp_path), "--lang", "en"]) == 2
 
 
 async def closed(folder: Path) -> None:
     await (await filled(folder)).close()
+
+
+def test_captures_come_out_as_recordings_that_can_be_judged(tmp_path: Path) -> None:
+    chance = np.random.default_rng(1)
+    taken = [chance.normal(size=(4096, 3)) for _ in range(3)]
+
+    async def scene() -> None:
+        store = await filled(tmp_path)
+        for n, values in enumerate(taken):
+            made = recording(values, 3200.0), spectrum(values, 3200.0)
+            await store.keep_capture("Bomba 1", n * 10**9, '{"state":"alarm"}', *made)
+        await store.close()
+
+    asyncio.run(scene())
+    out = tmp_path / "out"
+    assert main(["outbox", "captures", str(out), "--state-dir", str(tmp_path)]) == 0
+    for n, values in enumerate(taken):
+        (path,) = out.glob(f"1-{n * 1000}-*.json")
+        assert json.loads(path.read_text()) == {"state": "alarm"}
+        held = read_npz(path.with_suffix(".npz").read_bytes())
+        np.testing.assert_allclose(held["acceleration_g"], values, rtol=1e-6)
+        assert held["rate_hz"] == 3200.0
+        lines = read_npz(path.with_suffix(".spectrum.npz").read_bytes())
+        oracle = power_spectrum(values[:, 1], 3200.0).power_g2
+        np.testing.assert_allclose(lines["power_g2"][1], oracle, rtol=1e-4, atol=1e-12)
+
+
+def test_the_oldest_captures_go_when_their_file_is_full(tmp_path: Path) -> None:
+    big = random.Random(1).randbytes(CAPTURES_BYTES // 8)
+
+    async def scene() -> None:
+        store = await filled(tmp_path)
+        for n in range(12):
+            await store.keep_capture("m", n, "{}", big, b"")
+        await store.close()
+
+    asyncio.run(scene())
+    db = open_to_read(tmp_path / "captures.db")
+    assert [one.mono_ns for one in all_of(db)] == list(range(4, 12))
+    db.close()
