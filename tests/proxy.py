@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 CHUNK_BYTES = 64 * 1024
+DUE_CHUNKS = 64  # of a direction under way; then the sender feels it
 TURN_S = 0.01  # how often a direction that stands still looks whether it may go on
 PUBACK, TYPE_MASK = 0x40, 0xF0
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close sends RST
@@ -155,7 +156,7 @@ class _Pair:
     ) -> None:
         """One direction: a chunk is due when its delay is over; order stays."""
         loop = asyncio.get_running_loop()
-        due: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(4096)
+        due: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(DUE_CHUNKS)
         sending = asyncio.ensure_future(self._send(due, writer, change))
         try:
             while True:

@@ -263,7 +263,7 @@ def test_a_half_open_link_is_noticed_within_one_and_a_half_keep_alives(proxy: Pr
 def test_a_stop_on_a_dead_link_is_bounded(proxy: Proxy) -> None:
     async def scene(link: MqttLink) -> None:
         proxy.black_hole()
-        publishing = asyncio.ensure_future(link.publish(f"{ROOT}/data/live", b"x" * 2_000_000))
+        publishing = asyncio.ensure_future(link.publish(f"{ROOT}/data/live", b"x" * 40_000_000))
         await asyncio.sleep(0.2)
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)

@@ -24,6 +24,7 @@ from tests.sim_loop import SimClock
 ROOT, DEVICE = "latido/s/d", "s/d"
 ROWS_MAX = 600  # of the store: small, so that days overflow it
 HEAL_S = 2 * 3600.0
+CUT_SHARE = 0.1  # of the rows are on their way when the link is cut
 EVENTS = 12  # faults a day
 PENDING_MAX = len(LANES) * BUNDLES_IN_FLIGHT
 
@@ -225,6 +226,9 @@ class Day:
                 )
             with contextlib.suppress(StoreFault, Killed):  # then they were never promised
                 await self._store.append(rows, [])
+            if chance.random() < CUT_SHARE:
+                await asyncio.sleep(chance.uniform(0.0, 1.0))
+                self.world.cut()
 
     async def _happen(self) -> None:
         """One fault, by chance."""
