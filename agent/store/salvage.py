@@ -171,38 +171,34 @@ def log_state(path: "Path") -> str:
         return COMPLETE
     form = "<" if log[3] == 0x82 else ">"
     ok, sums = _checked(form, log[:24], (0, 0), log[24:32])
+    if not ok:
+        return BROKEN if _goes_on(log, WAL_HEAD) else TORN
     for at in range(WAL_HEAD, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
-        if log[at + 8 : at + 16] != log[16:24]:
-            rest = log[at:]
-            return BROKEN if ok and any(True for _ in _after(rest, log[16:24])) else _end(ok)
         end = at + FRAME_HEAD
         covered = log[at : at + 8] + log[end : end + PAGE_BYTES]
         ok, sums = _checked(form, covered, sums, log[at + 16 : at + 24])
-        if not ok:
-            return BROKEN if _goes_on(log, at) else TORN
-    return _end(ok)
-
-
-def _end(ok: bool) -> str:
-    return COMPLETE if ok else BROKEN
-
-
-def _after(rest: bytes, salts: bytes) -> "Iterator[int]":
-    """Places of later frames of the round, when the first of `rest` is not one."""
-    for at in range(0, len(rest) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
-        if rest[at + 8 : at + 16] == salts:
-            yield at
+        if not ok or log[at + 8 : at + 16] != log[16:24]:
+            rest = [place for place, _ in _commits(log, at)]
+            return BROKEN if _goes_on(log, at) else TORN if rest else COMPLETE
+    return COMPLETE
 
 
 def _goes_on(log: bytes, at: int) -> bool:
     """Whether a transaction ends at or after the frame at `at`, and another one follows it."""
     ended = False
-    for frame in range(at, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
-        if log[frame + 8 : frame + 16] == log[16:24]:
-            if ended:
-                return True
-            ended = log[frame + 4 : frame + 8] != bytes(4)
+    for _, is_commit in _commits(log, at):
+        if ended:
+            return True
+        ended = is_commit
     return False
+
+
+def _commits(log: bytes, at: int) -> "Iterator[tuple[int, bool]]":
+    """(place, whether it ends a transaction) of the round's frames from `at` on."""
+    salts = _salts(log)
+    for frame in range(at, len(log) - FRAME_HEAD - PAGE_BYTES + 1, FRAME_HEAD + PAGE_BYTES):
+        if log[frame + 8 : frame + 16] == salts:
+            yield frame, log[frame + 4 : frame + 8] != bytes(4)
 
 
 def _checked(
