@@ -76,7 +76,7 @@ class Agent:
     """One agent by its settings. `start`, then `serve` until told to stop, then `summary`."""
 
     def __init__(self, settings: "Settings") -> None:
-        self._settings = settings
+        self.settings = settings
         self.clock = OsClock()
         self._plant = plant_for(settings, self.clock)
         self.bulletin = Bulletin()
@@ -101,7 +101,7 @@ class Agent:
         """Opens store, model, buses and page. StoreFault, OSError for what cannot be had."""
         for text in await self.store.open():
             self.bulletin.degrade("store", text)
-        settings = self._settings
+        settings = self.settings
         self.bulletin.post("device", self._device())
         page = settings.page
         self.page = PageServer(self.bulletin, self.clock, page.host, page.port, settings.language)
@@ -155,7 +155,7 @@ class Agent:
         return self._supervisor.failure
 
     def _device(self) -> "dict[str, Any]":
-        settings = self._settings
+        settings = self.settings
         return {
             "site": settings.device.site,
             "name": settings.device.name,
@@ -167,8 +167,8 @@ class Agent:
     def open_sensors(self) -> None:
         """Makes each sensor's adapter, none of them started; {name: (adapter, facts)}."""
         chips = known_chips()
-        buses = {bus.name: bus for bus in self._settings.buses}
-        for sensor in self._settings.sensors:
+        buses = {bus.name: bus for bus in self.settings.buses}
+        for sensor in self.settings.sensors:
             chip, bus = chips[sensor.chip], buses[sensor.bus]
             address = address_on(bus, sensor, chip)
             port = self.bus_port(bus).device(sensor, chip, address)
@@ -193,7 +193,7 @@ class Agent:
         port = self.bus_port(bus)
         recovery = port if hasattr(port, "reopen") else None
         if bus.kind == "smbus2":
-            facts, why_not = recovery_facts(self._settings.board, bus)
+            facts, why_not = recovery_facts(self.settings.board, bus)
             recovery = I2cRecovery(bus.number, port, facts, why_not)
         return BusThread(bus.name, self.clock, recovery)
 
@@ -252,7 +252,7 @@ class Agent:
         key = baseline_key(machine, model)
         known = await self._held(key, machine, from_json)
         simulated = self.sensors[machine.vibration][1].simulated
-        ahead = simulated and self._settings.simulation.learn_ahead_s
+        ahead = simulated and self.settings.simulation.learn_ahead_s
         if known is None and ahead and await self.store.get_setting(key) is None:
             known = [self._learn_ahead(machine, table, model)]
             await self.store.put_setting(key, to_json(known))
@@ -282,12 +282,12 @@ class Agent:
             known_chips()[facts.chip],
             self._plant.healthy(facts.chip),
             facts.rate_hz,
-            self._settings.simulation,
+            self.settings.simulation,
             (table, machine, model),
         )
 
     def _deliverer(self) -> "Deliverer":
-        return deliverer_for(self._settings, self.store, self.clock, self.bulletin, self._status)
+        return deliverer_for(self.settings, self.store, self.clock, self.bulletin, self._status)
 
     def _status(self) -> "dict[str, Any]":
         """What the retained status message tells."""

@@ -1,4 +1,11 @@
-"""Who answers on the buses: every place where a known chip could be is asked for its id."""
+"""Who answers on the buses: every place where a known chip could be is asked for its id.
+
+It must never change a register. On I2C an id is read by a transfer that no chip takes for a write.
+On SPI one chip's read can be another's write, so a chip is asked only when every chip for which its
+question would be a write has been asked before and was not there. The chip that the configuration
+has at a place is never taken to be absent because it is silent: its wire may be broken. What cannot
+be asked then is left unasked, and said.
+"""
 
 from collections import namedtuple
 
@@ -14,48 +21,120 @@ if TYPE_CHECKING:
 
     from agent.config import Settings
 
-NO_ID = ("max31855", "max31856")  # known by what they send only: named when nobody else answers
 CHIP_SELECTS = (0, 1)
 NOTHING: "tuple[str, dict[str, Any]]" = ("", {})
 
 # `at`: an I2C address or a chip select. `chip`: who answers, "" for nobody known; `reason`, (code,
 # facts): then why. `sensor`, `expected`: name and chip that the configuration has here, or "".
-Place = namedtuple("Place", ("bus", "i2c", "at", "chip", "sensor", "expected", "reason"))
+# `unasked`: chips that could not be asked without harm to another.
+Place = namedtuple(
+    "Place", ("bus", "i2c", "at", "chip", "sensor", "expected", "reason", "unasked"), defaults=((),)
+)
 
 
 def scan(settings: "Settings") -> "list[Place]":
     """Every place of every bus that answers, or that should."""
     agent = app.Agent(settings)
+    for bus in settings.buses:
+        if bus.kind.startswith("sim_"):
+            wire(agent, bus)
+    return scan_by(agent)
+
+
+def wire(agent: "app.Agent", bus: "Any") -> None:
+    """Simulated chips where the configuration has them."""
+    for sensor in agent.settings.sensors:
+        if sensor.bus == bus.name:
+            chip = known_chips()[sensor.chip]
+            agent.bus_port(bus).wire(sensor, chip, app.address_on(bus, sensor, chip))
+
+
+def scan_by(agent: "app.Agent") -> "list[Place]":
+    """As `scan`, with an agent's own buses."""
+    settings = agent.settings
     expected = {_place_of(one, settings): (one.name, one.chip) for one in settings.sensors}
     return [place for bus in settings.buses for place in _scan_bus(agent, bus, expected)]
+
+
+def places_of(settings: "Settings", bus: "Any") -> "list[int]":
+    """The addresses or chip selects of a bus where a chip could be."""
+    mine = [one for one in settings.sensors if one.bus == bus.name]
+    configured = {_place_of(one, settings)[1] for one in mine}
+    if not BUS_KINDS[bus.kind]:
+        return sorted(configured | set(CHIP_SELECTS))
+    return sorted(configured | {at for chip in known_chips().values() for at in chip.addresses})
+
+
+def asked_in_order(chips: "list[Any]", wanted: str) -> "tuple[list[Any], list[Any]]":
+    """(chips in an order in which no question is a write for one not yet asked, those left out)."""
+    questions = {chip.name: _question(chip) for chip in chips}
+    present = list(chips)
+    order: "list[Any]" = []
+    left = sorted(chips, key=lambda chip: (chip.driver.WEAK_PROOF, chip.name != wanted))
+    while left:
+        chip = next((c for c in left if _harmless(questions[c.name], c, present)), None)
+        if chip is None:
+            return order, left
+        order.append(chip)
+        left.remove(chip)
+        if chip.name != wanted:
+            present = [one for one in present if one.name != chip.name]
+    return order, []
+
+
+def _question(chip: "Any") -> "list[bytes]":
+    """What a chip is asked on SPI, as a line that stays low would hear it."""
+    heard = _Silent()
+    try:
+        chip.driver(heard, chip.rates_hz[-1], None).recognise()
+    except SensorFault:
+        pass  # nobody answered: as it should be
+    return heard.sent
+
+
+def _harmless(question: "list[bytes]", chip: "Any", present: "list[Any]") -> bool:
+    others = [one for one in present if one.driver is not chip.driver]
+    return not any(one.driver.hears_write(sent) for one in others for sent in question)
+
+
+class _Silent:
+    """An SPI device on which nothing answers; it keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: "list[bytes]" = []
+
+    def write_readinto(self, write_buffer: "Any", read_buffer: "Any") -> None:
+        self.sent.append(bytes(write_buffer))
+        for place in range(len(read_buffer)):
+            read_buffer[place] = 0
 
 
 def _scan_bus(
     agent: "app.Agent", bus: "Any", expected: "dict[tuple[str, int], tuple[str, str]]"
 ) -> "list[Place]":
-    chips = known_chips()
+    chips = known_chips().values()
     i2c = BUS_KINDS[bus.kind]
-    places = {address for chip in chips.values() for address in chip.addresses} if i2c else set()
-    places |= {at for name, at in expected if name == bus.name}
     found = []
-    for at in sorted(places if i2c else places | set(CHIP_SELECTS)):
+    for at in places_of(agent.settings, bus):
         wanted = expected.get((bus.name, at), ("", ""))
-        place = _who(agent, bus, at, _fitting(chips, at, i2c, wanted[1]), wanted)
+        unasked: "list[Any]" = []
+        if i2c:
+            able = [chip for chip in chips if at in chip.addresses]
+            order = sorted(able, key=lambda chip: chip.name != wanted[1])
+        else:
+            able = [chip for chip in chips if chip.spi_mode is not None]
+            order, unasked = asked_in_order(able, wanted[1])
+        place = _who(agent, bus, at, order, wanted)
         if place.chip or place.sensor or not i2c or place.reason[0] == "chip":
-            found.append(place)
+            names = () if place.chip else tuple(sorted({chip.answers_as for chip in unasked}))
+            found.append(place._replace(unasked=names))
     return found
-
-
-def _fitting(chips: "dict[str, Any]", at: int, i2c: bool, wanted: str) -> "list[Any]":
-    """The chips that can be at a place: first the one that should be, last those without an id."""
-    able = [c for c in chips.values() if (at in c.addresses if i2c else c.spi_mode is not None)]
-    return sorted(able, key=lambda chip: (chip.name != wanted, chip.name in NO_ID))
 
 
 def _who(
     agent: "app.Agent", bus: "Any", at: int, chips: "list[Any]", wanted: "tuple[str, str]"
 ) -> "Place":
-    i2c, why = BUS_KINDS[bus.kind], NOTHING
+    i2c, faults = BUS_KINDS[bus.kind], {}
     for chip in chips:
         address = at if i2c else None
         sensor = Sensor(
@@ -63,13 +142,14 @@ def _who(
         )
         try:
             port = agent.bus_port(bus).device(sensor, chip, address)
-            chip.driver(port, chip.rates_hz[-1], address).identify()
+            chip.driver(port, chip.rates_hz[-1], address).recognise()
         except (OSError, SensorFault) as error:
-            why = why if why != NOTHING else reason_of(error)
+            faults[chip.name] = reason_of(error)
             continue
         name = chip.name if chip.name == wanted[1] else chip.answers_as
         return Place(bus.name, i2c, at, name, *wanted, NOTHING)
-    return Place(bus.name, i2c, at, "", *wanted, why)
+    first = next(iter(faults.values()), NOTHING)
+    return Place(bus.name, i2c, at, "", *wanted, faults.get(wanted[1], first))
 
 
 def _place_of(sensor: "Any", settings: "Settings") -> "tuple[str, int]":

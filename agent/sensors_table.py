@@ -22,6 +22,7 @@ def place_facts(place: "Any", language: str) -> "dict[str, Any]":
         "expected": place.expected,
         "fault": sensor_detail(place.reason, language),
         "reason": list(place.reason),
+        "unasked": list(place.unasked),
     }
 
 
@@ -44,7 +45,11 @@ def _found(place: "Any", language: str) -> str:
         if place.chip:
             words.append(text("sensors.answers", language, chip=place.chip))
     why = sensor_detail(place.reason, language)
-    return ": ".join([*words, *([why] if why else [])])
+    found = ": ".join([*words, *([why] if why else [])])
+    if place.unasked:
+        unasked = text("sensors.unasked", language, chips=", ".join(place.unasked))
+        found = f"{found}; {unasked}"
+    return found
 
 
 def _where(place: "Any", language: str) -> str:

@@ -6,7 +6,7 @@ import sys
 
 from agent import app, start
 from agent.core.block import GOOD, MAINTENANCE
-from agent.exits import DONE, FAILED, USAGE
+from agent.exits import DONE, FAILED
 from agent.listen import Ear, self_tests
 from agent.page.words import language_of, text
 from agent.scan import scan
@@ -46,9 +46,6 @@ def run(options: "argparse.Namespace", print_object: "Callable[[object], None]")
 def _scan(
     settings: "Settings", language: str, as_json: bool, print_object: "Callable[[object], None]"
 ) -> int:
-    if any(bus.kind.startswith("sim_") for bus in settings.buses):
-        print(f"latido sensors: {text('sensors.simulated', language)}", file=sys.stderr)
-        return USAGE
     code = DONE
     for place in scan(settings):
         if as_json:

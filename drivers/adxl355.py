@@ -81,6 +81,8 @@ class Adxl355(Accelerometer):
 
     IDS = ((0x00, 0xAD), (0x01, 0x1D), (0x02, 0xED))  # vendor, family, part
     SPI_REGISTERS = _ShiftedRegisters
+    SPI_WRITES = (0x01, 0x00)
+    SPI_IGNORED = {0x00: 18}  # 0x00 to 0x11 are read-only (Table 15)
     BURST_BYTES = _FRAMES * _FRAME_BYTES
     START_MS = 10  # turn-on time (Table 1)
     # ST1 makes the test possible, ST2 pushes. Table 1 gives the typical change alone (0.3, 0.3 and
@@ -124,6 +126,23 @@ class Adxl355(Accelerometer):
 
     def _trim(self) -> "list[int]":
         return [self._registers.read(register) for register in _SHADOW]
+
+    def recognise(self) -> None:
+        """On SPI its trim registers first: their number has the bit that others read by, too.
+
+        Where all read the same there is no such chip, and its id, a write for others, is not asked.
+        """
+        if self._address is None:
+            read, trim = self._registers.reader(_SHADOW[0], len(_SHADOW))
+            read()  # one burst: where an ADXL345 is, its address stays and all bytes are the same
+            if min(trim) == max(trim):
+                raise SensorFault(
+                    self.CHIP,
+                    "trim registers of its own",
+                    f"0x{trim[0]:02x}",
+                    self._registers.read_wires,
+                )
+        self.identify()
 
     def drain_into(self, buffer: "Any") -> "Drained":
         """Moves whole frames, oldest first, into `buffer`, by one burst."""

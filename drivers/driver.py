@@ -36,6 +36,12 @@ class Driver:
     SPI_REGISTERS: "Any" = SpiRegisters
     SPI_READ = 0x80
     SPI_MANY = 0  # what the first byte of a burst needs besides
+    # On SPI a transfer writes when its first byte, under the mask, is the value (None: nothing
+    # ever writes); `SPI_IGNORED`: {first byte: bytes behind it that are ignored all the same},
+    # as the registers there are read-only. From both `latido sensors scan` knows what it may ask.
+    SPI_WRITES: "tuple[int, int] | None" = (0x80, 0x00)
+    SPI_IGNORED: "dict[int, int]" = {}
+    WEAK_PROOF = False  # what it is recognised by, another chip may send by chance
     I2C_MANY = 0
     BURST_BYTES = 1  # the longest burst
     STRETCHES_CLOCK = False
@@ -93,6 +99,18 @@ class Driver:
         """SensorFault when something else, or nothing, answers."""
         for register, expected in self.IDS:
             expect_id(self._registers, register, (expected,))
+
+    def recognise(self) -> None:
+        """As `identify`, for a place where any chip may be: it reads only."""
+        self.identify()
+
+    @classmethod
+    def hears_write(cls, sent: "Any") -> bool:
+        """Whether an SPI transfer, meant for another chip, could change a register of this one."""
+        if cls.SPI_WRITES is None or len(sent) < 2:
+            return False
+        mask, value = cls.SPI_WRITES
+        return sent[0] & mask == value and len(sent) - 1 > cls.SPI_IGNORED.get(sent[0], 0)
 
     def start(self) -> "Iterator[int]":
         """Configures, empties the FIFO and begins to measure; yields milliseconds to wait."""

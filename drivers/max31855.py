@@ -27,6 +27,8 @@ class Max31855(Driver):
     MEASURES = "temperature"
     RATES_HZ = (10,)
     SPI_MODE = 0
+    SPI_WRITES = None  # it does not listen
+    WEAK_PROOF = True
     SPEED_HZ_MAX = 5_000_000
     WIRE_BITS = (None, 32, 0)  # 4 bytes
 

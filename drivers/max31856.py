@@ -27,6 +27,8 @@ _COLD_OFFSET = 0x09
 _AUTOMATIC = 0x80
 _OPEN_DETECTION = 0x10  # for leads below 5 kOhm (Table 4)
 _MASK_NONE = 0x00
+_THRESHOLDS_AT = 0x03
+_THRESHOLD_BYTES = 6  # CJHF to LTLFTL: 7F C0 7F FF 80 00 after power-on (Table 6)
 
 
 class _WriteBitRegisters(SpiRegisters):
@@ -65,6 +67,8 @@ class Max31856(Driver):
     )
     OPTIONS = {"thermocouple": ("K", "B", "E", "J", "N", "R", "S", "T"), "mains_hz": (60, 50)}
     SPI_READ = 0
+    SPI_WRITES = (_SPI_WRITE, _SPI_WRITE)
+    SPI_IGNORED = {0x8F: 1}  # the fault status is read-only
     SPI_REGISTERS = _WriteBitRegisters
     START_MS = 200  # two conversions; automatic mode, 60 Hz filter: 82 ms; 50 Hz: 98 ms
 
@@ -72,6 +76,8 @@ class Max31856(Driver):
         self._mains = _MAINS_CODE[self.options["mains_hz"]]
         self._command = bytearray(_FRAME_BYTES)
         self._command[0] = _CJTH
+        size = _THRESHOLDS_AT + _THRESHOLD_BYTES
+        self._read_from_zero, self._from_zero = self._registers.reader(0x00, size)
 
     def settings(self) -> "Settings":
         """The filter may change only while conversion stands."""
@@ -97,6 +103,21 @@ class Max31856(Driver):
                     f"0x{found:02x}",
                     "MISO, MOSI, CS and the supply",
                 )
+
+    def recognise(self) -> None:
+        """By reading: where its alarm thresholds are a silent line reads the same byte throughout.
+
+        An MAX31855 has sent its 32 bits by then and is silent, too.
+        """
+        self._read_from_zero()
+        found = bytes(self._from_zero[_THRESHOLDS_AT:])
+        if min(found) == max(found):
+            raise SensorFault(
+                self.CHIP,
+                "alarm thresholds that differ",
+                "0x" + "".join(f"{byte:02x}" for byte in found),
+                "MISO, CS and the supply",
+            )
 
     def drain_into(self, buffer: "Any") -> "Drained":
         """The latest conversion as one frame."""

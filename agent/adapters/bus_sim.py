@@ -22,12 +22,40 @@ class SimBus:
         self._plant = plant
         self._now_ns = clock.monotonic_ns
         self._chips: "dict[int, Any]" = {}
+        self._selected: "dict[int, Any]" = {}
+        self._asked_only = False  # `wire` was called: a device asks, it does not bring its chip
 
     def device(self, sensor: "Any", chip: "Any", address: "int | None") -> "Any":
-        simulated = chip.simulated(self._plant.source(chip.name), self._plant.clock_error)
+        """The sensor's own chip; once `wire` was called, what is wired to its place."""
+        if not self._asked_only:
+            self._put(sensor, chip, address)
         if address is None:
+            simulated = self._selected.get(sensor.chip_select, _Nothing())
             speed_hz = min(self._settings.speed_hz, chip.speed_hz_max)
             return SimSpi(simulated, self._now_ns, speed_hz)
-        self._chips[address] = simulated
         speed_hz = min(self._settings.speed_hz, I2C_SPEED_HZ_MAX)
         return SimI2c(self._chips, self._now_ns, speed_hz)
+
+    def wire(self, sensor: "Any", chip: "Any", address: "int | None") -> "Any":
+        """A chip at the sensor's place, for whoever asks there; the simulated chip."""
+        self._asked_only = True
+        return self._put(sensor, chip, address)
+
+    def _put(self, sensor: "Any", chip: "Any", address: "int | None") -> "Any":
+        simulated = chip.simulated(self._plant.source(chip.name), self._plant.clock_error)
+        if address is None:
+            self._selected[sensor.chip_select] = simulated
+        else:
+            self._chips[address] = simulated
+        return simulated
+
+
+class _Nothing:
+    """A chip select without a chip: the line stays low."""
+
+    def advance(self, now_ns: int) -> None:
+        return
+
+    def transfer(self, sent: "Any", received: "Any") -> None:
+        for place in range(len(received)):
+            received[place] = 0
