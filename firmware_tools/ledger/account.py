@@ -114,7 +114,7 @@ class Account:
         return [row for row in rows if self._is_new(stream, row)]
 
     def _is_new(self, stream: Stream, row: Row) -> bool:
-        if row.seq in stream.received:
+        if stream.received.covers(row.first_seq or row.seq, row.seq):
             stream.duplicates += 1
             return False
         self.restore(row)

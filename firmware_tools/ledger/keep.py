@@ -31,7 +31,9 @@ KEEP_TOLD = (
 TOLD = "SELECT device, lane, base, produced, left_count FROM told"
 KEEP_ROW = (
     "INSERT INTO rows (device, boot, lane, seq, first_seq, mono_ns, kind, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane, seq) DO UPDATE"
+    " SET first_seq = excluded.first_seq, kind = excluded.kind, body = excluded.body"
+    " WHERE excluded.first_seq > 0"  # a thinned row takes the last one's number, and its place
 )
 KEEP_STREAM = (
     "INSERT INTO streams (device, boot, lane, base, freed_to, duplicates)"

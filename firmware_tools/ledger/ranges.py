@@ -16,9 +16,10 @@ class Ranges:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(zip(self._firsts, self._lasts, strict=True))
 
-    def __contains__(self, number: int) -> bool:
-        place = bisect_right(self._firsts, number) - 1
-        return place >= 0 and number <= self._lasts[place]
+    def covers(self, first: int, last: int) -> bool:
+        """Whether all from `first` to `last` are there."""
+        place = bisect_right(self._firsts, first) - 1
+        return place >= 0 and last <= self._lasts[place]
 
     @property
     def count(self) -> int:

@@ -103,10 +103,22 @@ class Rig:
     def fail(self) -> None:
         """One fault of the network, by chance."""
         fault = self.random.choice(
-            ("none", "none", "cut", "reset", "reset_in_packet", "swallow", "hole")
+            (
+                "none",
+                "none",
+                "cut",
+                "reset",
+                "reset_in_packet",
+                "swallow",
+                "hole",
+                "half_open",
+                "slow",
+            )
         )
         self.proxy.heal()
-        if fault in ("cut", "reset", "reset_in_packet"):
+        if fault == "slow":
+            self.proxy.slow(20_000)
+        elif fault in ("cut", "reset", "reset_in_packet", "half_open"):
             getattr(self.proxy, fault)()
         elif fault == "swallow":
             self.proxy.swallow_pubacks(self.random.randint(1, 5))

@@ -8,7 +8,7 @@ from agent.stages.deliver import Deliverer
 from tests.scenario.days import AckBeforePublish, Day
 from tests.sim_loop import simulated
 
-DAYS = int(os.environ.get("LATIDO_DAYS", "24"))  # make chaos: 2000
+DAYS = int(os.environ.get("LATIDO_DAYS", "16"))  # make chaos: 2000
 FIRST_SEED = int(os.environ.get("LATIDO_SEED", "1"))
 
 

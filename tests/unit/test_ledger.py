@@ -74,6 +74,19 @@ def test_a_tombstone_and_a_thinned_row_stand_for_their_rows() -> None:
     assert account.stream(LIVE).thinned == 3
 
 
+def test_a_thinned_row_counts_though_the_last_of_its_rows_had_come(tmp_path: Path) -> None:
+    account, keeper = Account(), Keeper(str(tmp_path / "ledger.db"))
+    bundle = {"boot": 1, "lane": "live", "freed_to": 0}
+    for rows in (
+        [Row(DEVICE, 1, "live", seq, 0, 0, "verdict", "{}") for seq in (1, 2, 5)],
+        [Row(DEVICE, 1, "live", 5, 3, 0, "verdict", '{"count":3}')],
+    ):
+        keeper.keep(account.take(DEVICE, bundle, rows), list(account.streams.values()), [])
+    again = keeper.load()
+    keeper.close()
+    assert account.holes() == [] and again.holes() == []
+
+
 def test_what_went_before_the_ledger_is_no_hole_but_a_later_boot_owes_every_row() -> None:
     account = Account()
     sent(account, 501, freed_to=500)
