@@ -67,6 +67,7 @@ class SqliteStore:
         self._ballast = Ballast(self._directory)
         self._giving_way = ""
         self._commits = 0
+        self._move_after = 0
         self._arrived = {lane: asyncio.Event() for lane in LANES}
 
     async def open(self) -> "tuple[str, ...]":
@@ -257,6 +258,16 @@ class SqliteStore:
             self._ballast.restore()
         self._bound_wal()
 
+    def _copied(self, path: "Path") -> bool:
+        """Whether there is a copy to move to. Without one the rows are safe, and the log grows."""
+        try:
+            copy_for_move(self._db[TELEMETRY].conn, path)
+        except (sqlite3.Error, OSError) as error:
+            self._move_after = self._commits + BALLAST_COMMITS
+            self._giving_way = f"a reader holds the log up, and it cannot be left ({error})"
+            return False
+        return True
+
     def _commit_on_full_disk(
         self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]"
     ) -> None:
@@ -282,14 +293,14 @@ class SqliteStore:
     def _bound_wal(self) -> None:
         """A reader who holds the log up gets to keep the old file; we go on in a new one."""
         path = self._directory / "telemetry.db"
-        if _size(path.with_name("telemetry.db-wal")) <= WAL_BYTES_MAX:
+        log_bytes = _size(path.with_name("telemetry.db-wal"))
+        if log_bytes <= WAL_BYTES_MAX or self._commits < self._move_after:
             return
         db = self._db[TELEMETRY]
         db.execute("PRAGMA busy_timeout=0")
         held_up = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         db.execute(f"PRAGMA busy_timeout={int(BUSY_WAIT_S * 1000)}")
-        if held_up:
-            copy_for_move(db.conn, path)
+        if held_up and self._copied(path):
             db.conn.close()
             finish_move(path)
             db.conn, _ = open_or_set_aside(path, TELEMETRY_FILE)

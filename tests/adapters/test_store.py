@@ -14,7 +14,18 @@ from agent.adapters.store_sqlite import SqliteStore
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.limits import BALLAST_BYTES, WAL_BYTES_MAX
-from agent.ports import ALARM, HISTORY, LIVE, NewRow, Row, StoreFault, row_boot, row_id, row_seq
+from agent.ports import (
+    ALARM,
+    HISTORY,
+    LANES,
+    LIVE,
+    NewRow,
+    Row,
+    StoreFault,
+    row_boot,
+    row_id,
+    row_seq,
+)
 from agent.stages.record import Record, Recorder
 from agent.store.moving import copy_for_move
 from tests.doubles import FastClock
@@ -482,5 +493,51 @@ def test_the_ballast_is_there_and_is_given_up_for_alarms(tmp_path: Path) -> None
                 await store.append([NewRow(lane, 1, "verdict", f'"{fill}"')], [])
             assert ballast.exists() is not given_up
         await store.append(rows_of(1, 1), [])
+
+    opened(tmp_path, scene)
+
+
+def test_a_move_that_fails_costs_no_row_and_writes_none_twice(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        await store.append(rows_of(1, 10), [])
+        (tmp_path / "telemetry.part").mkdir()
+        reader = sqlite3.connect(f"file:{tmp_path / 'telemetry.db'}?mode=ro", uri=True)
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM live_lane").fetchone()
+        fill = random.Random(1).randbytes(4_000_000).hex()
+        for n in range(3):
+            await store.append([NewRow(HISTORY, n, "verdict", f'{{"fill":"{fill}"}}')], [])
+        reader.close()
+        stats = await store.stats()
+        assert "holds the log up" in stats.giving_way
+        assert [row_seq(row.id) for row in await store.oldest(HISTORY, 0, 10)] == [1, 2, 3]
+        (tmp_path / "telemetry.part").rmdir()
+
+    opened(tmp_path, scene)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_end_at_any_await_leaves_the_account_and_the_numbers_whole(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    promised = {lane: 0 for lane in LANES}
+
+    async def scene(store: SqliteStore) -> None:
+        for n in range(40):
+            lane = chance.choice(LANES)
+            work = asyncio.ensure_future(store.append(rows_of(n, n + 2, lane), []))
+            ack = asyncio.ensure_future(store.ack(lane, store.boot << 32 | chance.randint(1, 20)))
+            for _ in range(chance.randrange(6)):
+                await asyncio.sleep(0)
+            for task in (work, ack):
+                if chance.random() < 0.5:
+                    task.cancel()
+            done, _ = await asyncio.gather(work, ack, return_exceptions=True)
+            promised[lane] += 3 if done is None else 0
+        for one in (await store.stats()).lanes:
+            assert one.produced == one.delivered + one.backlog >= promised[one.lane], seed
+            seqs = [row_seq(row.id) for row in await store.oldest(one.lane, 0, 1000)]
+            assert seqs == list(range(one.delivered + 1, one.produced + 1)), seed
 
     opened(tmp_path, scene)
