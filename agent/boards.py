@@ -49,6 +49,19 @@ Recovery = namedtuple("Recovery", ("gpiochip", "sda", "scl", "platform_driver", 
 KERNEL_KIND = {"blinka_i2c": "smbus2", "blinka_spi": "spidev"}  # Blinka uses the same nodes
 
 
+def wire_of(bus: "Any") -> "tuple[str, int]":
+    """What a configured bus is on the board, whoever drives it: two names may mean one wire."""
+    return KERNEL_KIND.get(bus.kind, bus.kind), bus.number
+
+
+def node_of(bus: "Any", chip_select: int) -> str:
+    """The kernel's node of a configured bus or of a chip select on it; "" of a simulated one."""
+    kind, number = wire_of(bus)
+    if kind.startswith("sim_"):
+        return ""
+    return f"/dev/i2c-{number}" if kind == "smbus2" else f"/dev/spidev{number}.{chip_select}"
+
+
 def known_boards() -> "tuple[str, ...]":
     """The names that a configuration may give, in the order of the alphabet."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))

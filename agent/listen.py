@@ -5,6 +5,7 @@ some seconds of what it feels, held against its datasheet.
 """
 
 import asyncio
+import threading
 import time
 from collections import namedtuple
 
@@ -138,30 +139,35 @@ def _channels(values: "Any", layout: "Any") -> "dict[str, tuple[float, float, st
     }
 
 
-def self_tests(settings: "Any") -> "dict[str, tuple[Trust, Any]]":
-    """{sensor: (trust, [(change, low, high) in g])} of every accelerometer, one after another."""
+def self_tests(settings: "Any", ending: "threading.Event") -> "dict[str, tuple[Trust, Any]]":
+    """{sensor: (trust, [(change, low, high) in g])} of every accelerometer, one after another.
+
+    Once `ending` is set the rest is left out, and the chip at hand is put back.
+    """
     agent = app.Agent(settings)
     buses = {bus.name: bus for bus in settings.buses}
     found = {}
     for sensor in settings.sensors:
         chip, bus = known_chips()[sensor.chip], buses[sensor.bus]
-        if chip.measures != "vibration":
+        if chip.measures != "vibration" or ending.is_set():
             continue
         address = app.address_on(bus, sensor, chip)
         port = agent.bus_port(bus).device(sensor, chip, address)
-        found[sensor.name] = _self_test(chip.driver(port, sensor.rate_hz, address))
+        found[sensor.name] = _self_test(chip.driver(port, sensor.rate_hz, address), ending)
     return found
 
 
-def _self_test(driver: "Any") -> "tuple[Trust, Any]":
+def _self_test(driver: "Any", ending: "threading.Event") -> "tuple[Trust, Any]":
     try:
         driver.identify()
-        _waiting(driver.start())
-        changes = _waiting(driver.self_test())
+        _waiting(driver.start(), ending)
+        changes = _waiting(driver.self_test(), ending)
+        if changes is None:
+            _waiting(driver.start(), None)  # its settings, without the force
         driver.stop()
     except (OSError, SensorFault) as error:
         return (FAILURE, reason_of(error)), None
-    for axis, (change_g, low_g, high_g) in enumerate(changes):
+    for axis, (change_g, low_g, high_g) in enumerate(changes or ()):
         if not low_g <= change_g <= high_g:
             facts = {"axis": axis, "change_g": round(change_g, 2)}
             limits = {"low_g": round(low_g, 2), "high_g": round(high_g, 2)}
@@ -169,10 +175,14 @@ def _self_test(driver: "Any") -> "tuple[Trust, Any]":
     return SOUND, changes
 
 
-def _waiting(steps: "Any") -> "Any":
-    """A driver's generator to its end, waiting as it asks; its value."""
+def _waiting(steps: "Any", ending: "threading.Event | None") -> "Any":
+    """A driver's generator to its end, waiting as it asks; its value, None once `ending` is set."""
     while True:
         try:
-            time.sleep(next(steps) / 1000)
+            wait_s = next(steps) / 1000
         except StopIteration as end:
             return end.value
+        if ending is None:
+            time.sleep(wait_s)
+        elif ending.wait(wait_s):
+            return None

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import sys
+import threading
 
-from agent import app, start
+from agent import app, bus_lock, start
 from agent.core.block import GOOD, MAINTENANCE
-from agent.exits import DONE, FAILED
+from agent.exits import DONE, FAILED, INTERRUPTED
 from agent.listen import Ear, self_tests
 from agent.page.words import language_of, text
-from agent.scan import scan
+from agent.scan import CHIP_SELECTS, scan
 from agent.sensors_table import Screen, complaint, heard_facts, heard_lines, place_facts, place_line
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -32,15 +33,35 @@ def run(options: "argparse.Namespace", print_object: "Callable[[object], None]")
     if settings is None:
         return code
     language = options.lang or language_of(os.environ)
-    if options.action == "scan":
-        return _scan(settings, language, options.json, print_object)
+    scans = options.action == "scan"
+    nodes = bus_lock.nodes_of(settings, CHIP_SELECTS if scans else ())
+    try:
+        held = bus_lock.hold(nodes, settings.state_dir)
+    except bus_lock.BusTaken as taken:
+        print(f"latido sensors: {start.taken_words(taken, language)}", file=sys.stderr)
+        return FAILED
+    try:
+        if scans:
+            return _scan(settings, language, options.json, print_object)
+        return _heard(settings, options, language, print_object)
+    finally:
+        bus_lock.let_go(held)
+
+
+def _heard(
+    settings: "Settings",
+    options: "argparse.Namespace",
+    language: str,
+    print_object: "Callable[[object], None]",
+) -> int:
+    """`test` and `watch`."""
     show = _show(options, language, print_object)
-    tests = {}
-    if options.action == "test":
-        if not options.json:
-            print(text("sensors.at_rest", language), file=sys.stderr)
-        tests = self_tests(settings)
-    return asyncio.run(_listen(settings, options, tests, show))
+    if options.action == "test" and not options.json:
+        print(text("sensors.at_rest", language), file=sys.stderr)
+    code, ended = asyncio.run(_listen(settings, options, show))
+    if ended:
+        print(f"latido sensors: {text('sensors.ended', language)}", file=sys.stderr)
+    return code
 
 
 def _scan(
@@ -77,30 +98,61 @@ def _show(
 
 
 async def _listen(
-    settings: "Settings", options: "argparse.Namespace", tests: "dict[str, Any]", show: "Show"
-) -> int:
-    """`test` listens once for some seconds, `watch` every second until it is ended."""
+    settings: "Settings", options: "argparse.Namespace", show: "Show"
+) -> "tuple[int, bool]":
+    """(exit code, whether it was ended before there was a result).
+
+    `test` listens once for some seconds, `watch` every second until it is ended.
+    """
     stop = asyncio.Event()
     start.prepare_process()
     start.stop_on_signals(stop)
-    agent = app.Agent(settings)
-    agent.open_sensors()
     once = options.action == "test"
     seconds = options.seconds or (TEST_S if once else WATCH_S)
+    tests = await _tested(settings, stop) if once else {}
+    if stop.is_set():
+        return INTERRUPTED, True
+    agent = app.Agent(settings)
+    agent.open_sensors()
     ears = [
         Ear(adapter, facts, *([tests[name]] if name in tests else []))
         for name, (adapter, facts) in agent.sensors.items()
     ]
-    code = DONE
+    code: "int | None" = None
     try:
         await asyncio.gather(*(ear.start() for ear in ears))
         while not stop.is_set():
-            heard = await asyncio.gather(*(ear.listen(seconds) for ear in ears))
+            heard = await _unless(stop, asyncio.gather(*(ear.listen(seconds) for ear in ears)))
+            if heard is None:
+                break
             show(heard)
-            if any(one.status not in (GOOD, MAINTENANCE) for one in heard):
-                code = FAILED
+            bad = any(one.status not in (GOOD, MAINTENANCE) for one in heard)
+            code = FAILED if bad or code == FAILED else DONE
             if once:
                 break
     finally:
         await asyncio.gather(*(ear.stop() for ear in ears))
-    return code
+    return (INTERRUPTED, True) if code is None else (code, False)
+
+
+async def _tested(settings: "Settings", stop: asyncio.Event) -> "dict[str, Any]":
+    """The self-tests, in a thread: it waits for chips, and a signal must reach it meanwhile."""
+    ending = threading.Event()
+    work = asyncio.ensure_future(asyncio.to_thread(self_tests, settings, ending))
+    await _unless(stop, asyncio.shield(work))
+    ending.set()
+    return await work
+
+
+async def _unless(stop: asyncio.Event, work: "asyncio.Future[Any]") -> "Any":
+    """What `work` gives; None, and `work` cancelled, once `stop` is set."""
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({stopped, work}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        work.cancel()
+        await asyncio.wait({work})
+        return None
+    finally:
+        stopped.cancel()

@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 
+from agent import bus_lock
 from agent.app import Agent
 from agent.checked import ConfigFault
 from agent.config import read_settings
 from agent.exits import DONE, FAILED, USAGE
 from agent.limits import CONFIG_BYTES, NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
+from agent.page.words import text
 from agent.ports import StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -30,16 +32,28 @@ async def run_until_stopped(settings: "Settings") -> int:
     stop = asyncio.Event()
     stop_on_signals(stop)
     agent = Agent(settings)
+    held: "list[int]" = []
     try:
         await agent.start()
+        held = bus_lock.hold(bus_lock.nodes_of(settings), settings.state_dir)
         settle()
         await agent.serve(stop)
     except (StoreFault, OSError) as error:
         print(f"latido: {error}", file=sys.stderr)
         return FAILED
+    except bus_lock.BusTaken as taken:
+        print(f"latido: {taken_words(taken, settings.language)}", file=sys.stderr)
+        return FAILED
     finally:
         summary = await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
+        bus_lock.let_go(held)
     return FAILED if summary["failed"] else DONE
+
+
+def taken_words(taken: "bus_lock.BusTaken", language: str) -> str:
+    """Who holds a bus, and what to do, for a person."""
+    who = f"{bus_lock.words_of(taken.pid)} ({taken.pid})" if taken.pid else "?"
+    return text("bus.taken", language, node=taken.node, who=who)
 
 
 def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,23 @@ class Bench:
         )
         self.printed = ""
         self._config = folder / "c.json"
-        self._config.write_text(json.dumps({**CONFIG, "state_dir": str(folder / "state")}))
+        self._config.write_text(json.dumps({**CONFIG, "state_dir": str(folder)}))
+
+    def begin(self, action: str, *words: str, wait: bool = True) -> subprocess.Popen[str]:
+        """`latido sensors` in the background; with `wait` it has printed its first line."""
+        command = [sys.executable, "-m", "agent", "sensors", action, *words]
+        process = subprocess.Popen(
+            [*command, "--lang", "en", "--config", str(self._config)],
+            cwd=ROOT,
+            env={**os.environ, **self._door.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        if wait:
+            process.stdout.readline()
+        return process
 
     def say(self, action: str, *words: str) -> tuple[int, list[dict[str, Any]], str]:
         """(exit code, the objects that were printed, what stderr said)."""
@@ -183,3 +201,32 @@ def test_test_tells_rate_noise_and_gravity_in_spanish(bench: Bench) -> None:
     assert code == 0, error
     assert "autoprueba" in bench.printed and "gravedad 1.0" in bench.printed
     assert "ruido" in bench.printed and "±" in bench.printed and "bien" in bench.printed
+
+
+def test_two_programs_on_one_bus_are_refused_and_told_apart(bench: Bench) -> None:
+    with bench.begin("watch") as watch:
+        code, heard, error = bench.say("test", "--seconds", "1")
+        assert code == 1 and heard == []
+        assert f"in use by latido sensors watch ({watch.pid})" in error
+        assert "systemctl stop latido" in error
+        code, _, error = bench.say("scan", "--lang", "es")
+        assert code == 1 and "lo usa latido sensors watch" in error
+        watch.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("action", ["watch", "test"])
+def test_ctrl_c_ends_it_at_once_with_the_chips_asleep(bench: Bench, action: str) -> None:
+    """`test` is in the middle of the first self-test: the force must be off again."""
+    process = bench.begin(action, "--seconds", "20", wait=False)
+    registers = bench.de.chip.registers
+    forced = 0x80 if action == "test" else 0
+    deadline = time.monotonic() + 60
+    while not registers[0x2D] & 0x08 or registers[0x31] & 0x80 != forced:
+        assert time.monotonic() < deadline and process.poll() is None
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    took_s = time.monotonic() - began
+    assert process.returncode == 130 and "ended before there was a result" in error
+    assert not registers[0x2D] & 0x08 and not registers[0x31] & 0x80
+    assert took_s < 5, took_s  # about 1 s on a machine of one's own

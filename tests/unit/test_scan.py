@@ -29,6 +29,8 @@ def scanned(folder: Path, configured: str, wired: str, i2c: bool) -> tuple[Place
     address = CHIPS[configured].addresses[0] if i2c else None
     place = Sensor("w", wired, bus.name, address, chip.rates_hz[-1], 0, ())
     there = agent.bus_port(bus).wire(place, chip, address)
+    if hasattr(there, "sampler"):  # its registers may let it measure: what it feels is no matter
+        there.sampler.source = lambda t0_s, period_s, count: [0.0, 0.0, 1.0] * count
     written = watched(there, i2c)
     found = {place.at: place for place in scan_by(agent) if place.bus == bus.name}
     return found[0 if address is None else address], there, written
