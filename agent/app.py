@@ -19,6 +19,7 @@ from agent.analysis.known import from_json, to_json
 from agent.analysis.severity import of_site, read_tables, table_for
 from agent.boards import recovery_facts
 from agent.chips import BUS_KINDS, known_chips
+from agent.config_relations import frame_s
 from agent.core.alarm_state import from_json as alarms_from_json
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
@@ -174,7 +175,8 @@ class Agent:
             port = self.bus_port(bus).device(sensor, chip, address)
             driver = chip.driver(port, sensor.rate_hz, address, **dict(sensor.options))
             thread = self._buses.setdefault(bus.name, self._bus_thread(bus))
-            adapter = thread.add(Drainer(sensor.name, driver, self.clock))
+            drainer = Drainer(sensor.name, driver, self.clock, frame_s(sensor, bus))
+            adapter = thread.add(drainer)
             facts = SensorFacts(
                 sensor.name,
                 sensor.chip,
@@ -298,8 +300,10 @@ class Agent:
         return {name: queue.dropped for name, queue in self._queues.items()}
 
     def _frames(self) -> "tuple[int, int]":
+        """(taken, lost) of all sensors; lost also for a machine whose analysis did not keep up."""
         makers = [acquirer.maker for acquirer in self._acquirers]
-        return sum(m.frames_total for m in makers), sum(m.lost_total for m in makers)
+        dropped = sum(analyser.frames_dropped for analyser in self._analysers)
+        return sum(m.frames_total for m in makers), sum(m.lost_total for m in makers) + dropped
 
     def _recoveries(self) -> "dict[str, dict[str, int]]":
         """Steps of the recovery ladder so far, of each sensor that needed one."""

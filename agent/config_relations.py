@@ -95,13 +95,18 @@ def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...
     return "", (bus.kind, bus.number, f"chip select {sensor.chip_select}")
 
 
-def _wire_share(sensor: "Sensor", bus: "Bus") -> float:
-    """The share of a bus's time that one sensor's frames take."""
+def frame_s(sensor: "Sensor", bus: "Bus") -> float:
+    """Seconds that a sensor's frame takes on its bus."""
     i2c_bits, spi_bits, gap_us = CHIPS[sensor.chip].wire_bits
     if BUS_KINDS[bus.kind]:
-        return float(sensor.rate_hz * i2c_bits / bus.speed_hz)
+        return float(i2c_bits / bus.speed_hz)
     speed_hz = min(bus.speed_hz, CHIPS[sensor.chip].speed_hz_max)
-    return float(sensor.rate_hz * (spi_bits / speed_hz + gap_us / 1e6))
+    return float(spi_bits / speed_hz + gap_us / 1e6)
+
+
+def _wire_share(sensor: "Sensor", bus: "Bus") -> float:
+    """The share of a bus's time that one sensor's frames take."""
+    return float(sensor.rate_hz * frame_s(sensor, bus))
 
 
 def _arithmetic(sensor: "Sensor", bus: "Bus") -> str:

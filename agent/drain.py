@@ -1,13 +1,22 @@
 """One driver's frames, counted and stamped. Synchronous: the caller owns time and thread.
 
 The bus's thread calls it in the agent, the judge calls it with simulated time: one way for both.
+
+A host that is held up between the FIFO's level and its frames may find it full by then, and no chip
+tells: its overrun flag was read before, and reading clears it. So each drain is timed. One that
+took longer than the room left in the FIFO may have lost frames; it says so, and the FIFO is drained
+again at once, because its level then is the only true count of what the chip has sampled.
 """
 
+from math import ceil
+
 from agent.limits import (
+    CHIP_FAST,
+    DRAIN_INTERVAL_MAX_S,
     DRAIN_INTERVAL_S,
+    DRAIN_SHARE,
     NO_FRAMES,
     NO_FRAMES_S,
-    SLOW_SENSOR_HZ,
     VERIFY_INTERVAL_S,
 )
 from agent.ports import FrameBatch
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 
 NS = 1_000_000_000
 FIFO_MARGIN_FRAMES = 1  # a chip may hold one frame more in its output register
+DRAINS_AT_ONCE = 4  # a host held up in each of them is held up for good: the next turn goes on
 
 
 def reason_of(error: "OSError | SensorFault") -> "Reason":
@@ -36,15 +46,29 @@ def reason_of(error: "OSError | SensorFault") -> "Reason":
     return "bus", {"errno": error.errno or 0, "text": text, "place": place, "cure": cure}
 
 
-class Drainer:
-    """One driver's frames, counted and stamped. Synchronous: whoever calls it owns the time."""
+def drain_interval_s(driver: "Any") -> float:
+    """A share of the FIFO's time: the fewer drains, the fewer bits; the rest is room for a stall.
 
-    def __init__(self, name: str, driver: "Any", clock: "Clock") -> None:
+    A chip without a FIFO is asked as often as it converts.
+    """
+    if driver.fifo_frames == 1:
+        return 1.0 / float(driver.rate_hz)
+    share_s: float = DRAIN_SHARE * driver.fifo_frames / driver.rate_hz
+    return min(max(DRAIN_INTERVAL_S, share_s), DRAIN_INTERVAL_MAX_S)
+
+
+class Drainer:
+    """One driver's frames, counted and stamped. Synchronous: whoever calls it owns the time.
+
+    `frame_s`: how long the wire needs for a frame, at the least; 0 where no time passes on it.
+    """
+
+    def __init__(self, name: str, driver: "Any", clock: "Clock", frame_s: float = 0.0) -> None:
         self.name = name
         self.layout = driver.layout
-        self.interval_s = 1.0 / driver.rate_hz
-        if driver.rate_hz > SLOW_SENSOR_HZ:
-            self.interval_s = DRAIN_INTERVAL_S
+        self.interval_s = drain_interval_s(driver)
+        self._frame_s = frame_s
+        self._fastest_hz = driver.rate_hz * (1 + CHIP_FAST)
         self._driver = driver
         self._clock = clock
         self._frame_bytes = driver.layout.frame_bytes
@@ -71,6 +95,13 @@ class Drainer:
     def drain(self) -> None:
         """Takes what the chip holds. OSError from the bus, SensorFault from the chip."""
         self._verify_now_and_then()
+        for _ in range(DRAINS_AT_ONCE):
+            if not self._drain_once():
+                return
+
+    def _drain_once(self) -> bool:
+        """Whether the FIFO may have run full meanwhile: then what came of it is an overrun."""
+        began_ns = self._clock.monotonic_ns()
         drained = self._driver.drain_into(self._buffer)
         # Late by the burst just read and never early: what the clock fit expects of its points.
         now_ns = self._clock.monotonic_ns()
@@ -78,9 +109,19 @@ class Drainer:
             self._ticks_ns = now_ns
         self._ticks = self._delivered + drained.level
         self._delivered += drained.frames
-        self._overrun = self._overrun or drained.overrun
+        late = self._ran_full(drained.level, (now_ns - began_ns) / NS)
+        self._overrun = self._overrun or drained.overrun or late
         self._look_for_silence(now_ns)
         self._held.extend(self._view[: drained.frames * self._frame_bytes])
+        return late
+
+    def _ran_full(self, level: int, took_s: float) -> bool:
+        """Whether more frames than there was room for can have come before the first was read."""
+        if self._driver.fifo_frames == 1:
+            return False
+        stalled_s = max(0.0, took_s - level * self._frame_s)
+        came = ceil(stalled_s * self._fastest_hz)
+        return bool(came > max(0, self._driver.fifo_frames - level))
 
     def _verify_now_and_then(self) -> None:
         """A chip that was reset in mid-stream may go on sending: with other settings."""

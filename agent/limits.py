@@ -1,7 +1,10 @@
 """Every bound in the program, with its reason. Relations between bounds are asserted at the end."""
 
 # Acquisition
-DRAIN_INTERVAL_S = 0.004  # an ADXL345's FIFO holds 10 ms at 3200 Hz; drained at less than half
+DRAIN_SHARE = 0.4  # of a FIFO's time between drains: 12 frames and more, so few bits besides them
+DRAIN_INTERVAL_S = 0.004  # at the least: that share of the 10 ms of an ADXL345 at 3200 Hz
+DRAIN_INTERVAL_MAX_S = 0.13  # a verdict waits no longer for its last frames; 100 Hz needs 128 ms
+CHIP_FAST = 0.04  # by which an oscillator may run fast
 BATCH_INTERVAL_S = (
     0.1  # frames go to the event loop ten times a second: wake-ups cost more than bytes
 )
@@ -20,7 +23,6 @@ VERIFY_INTERVAL_S = 1.0  # how long a chip that was reset may send with other se
 NO_FRAMES_S = 0.3  # and at least NO_FRAMES periods: then a chip no longer samples
 NO_FRAMES = 20
 SILENT_S = 3.5  # without a batch, not even of a fault: the bus hangs in a transfer
-SLOW_SENSOR_HZ = 100.0  # slower chips have no FIFO worth a faster drain
 RATE_TRUSTED = 0.005  # a rate known to half a percent moves no line out of its bin
 FIT_SPAN_S = (
     20.0  # the clock fit looks back this far: 0.1 % of rate in 10 s, and follows temperature
@@ -141,7 +143,10 @@ STOP_WITHIN_S = 4.0  # all stops within 5 s, and the store needs the last of the
 HEALTH_INTERVAL_S = 1.0
 LAG_INTERVAL_S = 0.05  # how often the loop's own delay is measured
 
-assert BATCH_INTERVAL_S > DRAIN_INTERVAL_S
+assert DRAIN_INTERVAL_S < BATCH_INTERVAL_S < DRAIN_INTERVAL_MAX_S + BATCH_INTERVAL_S < NO_FRAMES_S
+assert 2 * DRAIN_INTERVAL_MAX_S < NO_FRAMES_S  # two empty drains in a row before silence is said
+assert (1 + CHIP_FAST) * DRAIN_SHARE < 0.5  # as long again may a host be held up, and nothing lost
+assert 32 * (BATCH_INTERVAL_S + DRAIN_INTERVAL_MAX_S) < 10.0  # points of the clock fit, in 10 s
 assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < SILENT_S  # what is left alone is not called hanging
 assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < 4.0  # back within 5 s, a window of judging included
 assert ALARM_N <= ALARM_M

@@ -2,8 +2,9 @@
 
 26 667 Hz fixed, ±16 g, 6 kHz bandwidth, FIFO of 512 words in continuous mode. A word is a tag byte
 and three 16-bit values; reading on from FIFO_DATA_OUT_TAG wraps to it, so the whole FIFO is one
-transfer of 7 bytes a frame. The tag names the sensor (0x02 is the accelerometer), counts frames in
-two bits, and its lowest bit makes the number of ones even.
+transfer of 7 bytes a frame. An overrun is latched until the status is read: one that came after the
+level was read is told by the next drain. The tag names the sensor (0x02 is the accelerometer),
+counts frames in two bits, and its lowest bit makes the number of ones even.
 """
 
 from drivers.accelerometer import Accelerometer, SelfTest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from drivers.driver import Settings
 
 _FIFO_STATUS1 = 0x3A  # and FIFO_STATUS2 behind it
-_OVERRUN = 0x40
+_OVERRUN = 0x40 | 0x08  # FIFO_OVR_IA as it stands, FIFO_OVR_LATCHED since the status was read
 _TAG = 0x78
 _TAGS = (0x11, 0x12, 0x14, 0x17)  # sensor 0x02, counter 0 to 3, even parity
 _WORDS = 512

@@ -116,9 +116,15 @@ class Simulation(NamedTuple):
 
 
 class Spoilt:
-    """One sensor of the rig: its faulty chip and the port it is on."""
+    """One sensor of the rig: its faulty chip and the port it is on, reached `through` another."""
 
-    def __init__(self, place: Place, source: Any, clock: Any) -> None:
+    def __init__(
+        self,
+        place: Place,
+        source: Any,
+        clock: Any,
+        through: Callable[[Any], Any] = lambda port: port,
+    ) -> None:
         facts = known_chips()[place.chip]
         self.place = place
         self.chip = Faulty(facts.simulated(source, CLOCK_ERROR))
@@ -128,7 +134,7 @@ class Spoilt:
             address = facts.addresses[0]
             speed_hz = min(I2C_HZ, facts.speed_hz_max)
             self.port = SimI2c({address: self.chip}, clock.monotonic_ns, speed_hz)
-        self.driver = facts.driver(self.port, place.rate_hz, address)
+        self.driver = facts.driver(through(self.port), place.rate_hz, address)
 
 
 class Rig:

@@ -1,7 +1,8 @@
 """Frames as they came, made into blocks: true time, true rate, loss counted, never filled.
 
-Pure: time comes with the batches. A driver's bus error, an overrun or a count that does not fit the
-clock all end the run of frames; the next block says how many are missing.
+Pure: time comes with the batches. A driver's bus error, an overrun, a batch that does not go on
+where the last one ended or a count that does not fit the clock all end the run of frames; the next
+block says how many are missing.
 """
 
 from agent.core.block import FAILURE, GAP, GOOD, NO_REASON, OUT_OF_SPEC, RATE_OFF, Block
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 OVERRUN = "overrun"  # the chip's buffer was full before it was read
 RATE_WRONG = "rate_wrong"  # no oscillator is that far off: frames are lost, doubled or not ours
 NEVER = 1e9
+LATE_S = 0.05  # by which a host may see a count late
 
 
 class BlockMaker:
@@ -41,6 +43,7 @@ class BlockMaker:
         self._seq = 0
         self._next_ns: "int | None" = None
         self._gap = False
+        self._ticks: "int | None" = None  # where the next batch begins; None when it begins anew
         self._rate_wrong = NO_REASON  # stands until a new line shows a rate that can be
         self.frames_total = 0
         self.lost_total = 0
@@ -48,14 +51,17 @@ class BlockMaker:
     def take(self, batch: "Any") -> "Block":
         """The block of one FrameBatch; `frames` may be 0 when only a fault is to be told."""
         broken = bool(batch.fault) or batch.overrun
-        self._gap = self._gap or broken
+        skipped = self._skipped(batch)
+        if skipped:
+            self._clock.restart()  # a chip brought up anew counts from another zero
+        self._gap = self._gap or broken or bool(skipped)
         if batch.frames and not broken:
             self._clock.observe(batch.ticks, batch.mono_ns)
         fit = None if broken else self._clock.fit()
         rate_hz = fit.rate_hz if fit else self._nominal_hz
         end_ns = fit.t0_ns + int(batch.ticks * 1e9 / rate_hz) if fit else batch.mono_ns
         t0_ns = end_ns - int(batch.frames * 1e9 / rate_hz)
-        lost = self._lost(batch, t0_ns, rate_hz)
+        lost = self._lost(batch, t0_ns, rate_hz, skipped)
         if batch.frames or (self._next_ns is None and not broken):
             self._next_ns = end_ns
             self._gap = False
@@ -78,11 +84,28 @@ class BlockMaker:
             reason,
         )
 
-    def _lost(self, batch: "Any", t0_ns: int, rate_hz: float) -> int:
-        """Frames between the last block and this one, by the clock; at least 1 after a break."""
+    def _skipped(self, batch: "Any") -> int:
+        """Ticks between the last batch and this one: batches that a full queue dropped.
+
+        Of whatever sign when the chip was brought up anew meanwhile; 0 when it goes on.
+        """
+        expected, self._ticks = self._ticks, None if batch.fault else batch.ticks
+        if batch.fault or expected is None:
+            return 0
+        return int(batch.ticks - batch.frames - expected)
+
+    def _lost(self, batch: "Any", t0_ns: int, rate_hz: float, skipped: int) -> int:
+        """Frames between the last block and this one; at least 1 after a break.
+
+        By the clock, or as they were counted when that is what the clock says, too.
+        """
         if not self._gap or self._next_ns is None or not batch.frames:
             return 0
-        return max(1, int((t0_ns - self._next_ns) * rate_hz / 1e9 + 0.5))
+        by_clock = (t0_ns - self._next_ns) * rate_hz / 1e9
+        unsure = self._rate_error_max * abs(by_clock) + LATE_S * rate_hz
+        if skipped > 0 and abs(skipped - by_clock) <= unsure:
+            return skipped
+        return max(1, int(by_clock + 0.5))
 
     def _judge(
         self, batch: "Any", fit: "Fit | None", lost: int

@@ -1,4 +1,7 @@
-"""A bounded hand-over between coroutines of one loop. Full: the oldest goes, and is counted."""
+"""A bounded hand-over between coroutines of one loop. Full: the oldest goes, and is counted.
+
+So are the frames in it, where what is handed over has frames.
+"""
 
 import asyncio
 from collections import deque
@@ -16,12 +19,13 @@ class Mailbox:
             raise ValueError(f"limit: {limit} is not a queue length (expected 1 or more)")
         self.limit = limit
         self.dropped = 0
+        self.dropped_frames = 0
         self._items: "deque[Any]" = deque((), limit)
         self._arrived = asyncio.Event()
 
     def put(self, item: "Any") -> None:
         if len(self._items) == self.limit:
-            self._items.popleft()
+            self.dropped_frames += getattr(self._items.popleft(), "frames", 0)
             self.dropped += 1
         self._items.append(item)
         self._arrived.set()

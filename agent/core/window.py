@@ -23,15 +23,21 @@ class WindowCutter:
         self._bytes = frames * frame_bytes
         self._frame_bytes = frame_bytes
         self._held = bytearray()
+        self._next_seq: "int | None" = None
 
     def restart(self) -> None:
         """Forgets what is held: what follows does not join on to it."""
         self._held = bytearray()
 
     def take(self, block: "Block") -> "list[Window]":
-        """The windows that `block` completes. A block not to be judged leaves nothing behind."""
+        """The windows that `block` completes. A block not to be judged leaves nothing behind.
+
+        No window spans a block that never came: a full queue dropped it.
+        """
         sound = judgeable(block)
-        if block.lost or not sound:
+        follows = self._next_seq in (None, block.seq)
+        self._next_seq = block.seq + 1
+        if block.lost or not sound or not follows:
             self.restart()
         if not sound:
             return []

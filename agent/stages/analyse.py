@@ -94,6 +94,11 @@ class Analyser:
         self.windows = 0
         self.alarms = 0
 
+    @property
+    def frames_dropped(self) -> int:
+        """Frames that never came to be judged: the queue was full."""
+        return self._blocks.dropped_frames
+
     async def run(self) -> None:
         while True:
             block = await self._blocks.get()

@@ -45,7 +45,9 @@ class SimIis3dwb(StChip):
         if register == FIFO_STATUS2:
             overrun = 0x40 if self.sampler.overrun else 0
             full = 0x20 if held >= self.ENTRIES_MAX else 0
-            return overrun | full | held >> 8
+            latched = 0x08 if self.sampler.latched else 0
+            self.sampler.latched = False
+            return overrun | full | latched | held >> 8
         return None
 
     def out(self, place: int) -> int:

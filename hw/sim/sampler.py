@@ -36,6 +36,7 @@ class Sampler:
         self.held = 0
         self.room = entries_max
         self.overrun = False
+        self.latched = False  # an overrun that stands until the chip's status is read
         self.overruns = 0
         self.speed = 1.0 + clock_error
         self.push_g: "tuple[float, float, float] | None" = None  # the self-test's force, while on
@@ -51,6 +52,7 @@ class Sampler:
     def clear(self) -> None:
         self.held = 0
         self.overrun = False
+        self.latched = False
 
     def advance(self, now_ns: int, rate_hz: float) -> None:
         """Samples what fell due until `now_ns` at the nominal `rate_hz`; 0 means standing by."""
@@ -117,6 +119,7 @@ class Sampler:
 
     def _lose(self, count: int) -> None:
         self.overrun = True
+        self.latched = True
         self.overruns += count
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.config import Simulation
-from agent.limits import DRAIN_INTERVAL_S
+from agent.drain import drain_interval_s
 from agent.play import SteppedClock
 from agent.simulation import Plant
 from hw.sim.bus import SimSpi
@@ -58,8 +58,9 @@ def simulated_share(chip: Any, rate_hz: int, seconds: float = 10.0) -> float:
     driver.drain_into(buffer)
     frames = 0
     began = time.process_time()
-    for _ in range(int(seconds / DRAIN_INTERVAL_S)):
-        clock.now_ns += int(DRAIN_INTERVAL_S * 1e9)
+    interval_s = drain_interval_s(driver)
+    for _ in range(int(seconds / interval_s)):
+        clock.now_ns += int(interval_s * 1e9)
         frames += driver.drain_into(buffer).frames
     took_s = time.process_time() - began
     return (took_s - frames * drain_s(chip)) / seconds

@@ -3,8 +3,9 @@
     python -m tests.bench.sensors
 
 CPU: three axes drained and decoded to float, against CircuitPython's own driver read as users do;
-both from a bus that answers at once. Wire: bits that a frame takes against the fewest that the
-chip's own protocol allows.
+both from a bus that answers at once. Wire: bits that a frame takes in the running agent, looking
+after the chip's settings once a second included, against the fewest that the chip's own protocol
+allows; at the chip's worst rate.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import adafruit_lis3dh
 
 from agent.analysis.decode import decode
 from agent.chips import known_chips
+from agent.drain import Drainer
+from agent.play import SteppedClock
 from hw.sim.bus import SimSpi
 from tests.bench.null_bus import NullSpi, drain_s, seconds_a_call
 from tests.bench.run import tell
@@ -26,6 +29,7 @@ WIRE_MINIMUM_BITS = {  # data bytes of a frame and what the protocol cannot do w
     "lis2dw12": 8 * 6,
     "lis3dh": 8 * 6,
 }
+WIRE_S = 20.0
 
 
 class NullI2c:
@@ -75,8 +79,9 @@ def main() -> None:
         if name in theirs:
             ratio = seconds_a_call(theirs[name]) * 1e6 / ours_us
             tell(f"{name}_cpu_vs_circuitpython", ratio, "ratio", ".acceleration over I2C")
-        ratio = wire_bits(chip) / WIRE_MINIMUM_BITS[name]
-        tell(f"{name}_wire_vs_minimum", ratio, "ratio of bits a sample", 1.05)
+        ratio = max(wire_bits(chip, rate_hz) for rate_hz in chip.rates_hz)
+        ratio /= WIRE_MINIMUM_BITS[name]
+        tell(f"{name}_wire_vs_minimum", ratio, "ratio of bits a sample, worst rate", 1.05)
 
 
 def our_cpu_us(chip: Any) -> float:
@@ -87,21 +92,22 @@ def our_cpu_us(chip: Any) -> float:
     return 1e6 * (drain_s(chip) + decoded_s)
 
 
-def wire_bits(chip: Any) -> float:
-    """Bits on the wire a frame, drained at half of the FIFO."""
-    now_ns = 0
+def wire_bits(chip: Any, rate_hz: int) -> float:
+    """Bits on the wire a frame, drained by the agent's own drainer as often as the agent does."""
+    clock = SteppedClock()
+    clock.now_ns = 1_000_000_000
     simulated = chip.simulated(lambda t0_s, period_s, count: [0.0, 0.0, 1.0] * count, 0.0)
-    bus = SimSpi(simulated, lambda: now_ns, chip.speed_hz_max)
-    driver = chip.driver(bus, chip.rates_hz[-1], None)
-    for wait_ms in driver.start():
-        now_ns += wait_ms * 1_000_000
-    buffer = bytearray((driver.fifo_frames + 1) * driver.layout.frame_bytes)
-    driver.drain_into(buffer)
-    bits, frames = bus.wire_bits, 0
-    for _ in range(50):
-        now_ns += int(0.5e9 * driver.fifo_frames / driver.rate_hz)
-        frames += driver.drain_into(buffer).frames
-    return (bus.wire_bits - bits) / frames
+    bus = SimSpi(simulated, clock.monotonic_ns, chip.speed_hz_max)
+    drainer = Drainer("a", chip.driver(bus, rate_hz, None), clock)
+    for wait_ms in drainer.bring_up():
+        clock.now_ns += wait_ms * 1_000_000
+    drainer.drain()
+    drainer.batch()
+    bits = bus.wire_bits
+    for _ in range(int(WIRE_S / drainer.interval_s)):
+        clock.now_ns += int(drainer.interval_s * 1e9)
+        drainer.drain()
+    return (bus.wire_bits - bits) / float(drainer.batch().frames)
 
 
 def _their_adxl345() -> Callable[[], object]:

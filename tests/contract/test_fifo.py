@@ -85,3 +85,19 @@ def test_a_torn_frame_of_the_adxl355_is_dropped_and_told() -> None:
             assert not drained.overrun
             for place in range(drained.frames):
                 assert broken_check(rig.frame(place), rig.driver.layout) is None
+
+
+def test_an_overrun_of_the_iis3dwb_after_its_level_was_read_is_told_by_the_next_drain() -> None:
+    rig = Rig("iis3dwb")
+    rig.start()
+    rig.drain()
+    rig.time.pass_ms(8)
+    read_levels = rig.driver._registers.reader(0x3A, 2)[0]
+    read_levels()
+    rig.time.pass_ms(30)
+    rig.chip.advance(rig.time.now_ns)
+    rig.driver._registers.read_into(0x78, rig.buffer, 7 * 213)
+    assert not rig.chip.sampler.overrun, "reading has cleared what is not latched"
+    assert rig.drain().overrun
+    rig.time.pass_ms(8)
+    assert not rig.drain().overrun

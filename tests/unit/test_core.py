@@ -9,6 +9,7 @@ from agent.core.alarm import ALARM, NORMAL, WARNING, new_alarm
 from agent.core.block import FAILURE, GOOD, OUT_OF_SPEC, Block
 from agent.core.blockmaker import BlockMaker
 from agent.core.clockfit import ClockFit
+from agent.core.mailbox import Mailbox
 from agent.core.operating_state import REST, unseen_machine
 from agent.core.window import WindowCutter
 from agent.ports import FrameBatch
@@ -84,6 +85,38 @@ def test_an_overrun_says_how_many_frames_are_missing() -> None:
     assert block.status == OUT_OF_SPEC and block.reason[0] == "overrun"
     assert block.lost == pytest.approx(300, abs=5)
     assert maker.lost_total == block.lost
+
+
+@pytest.mark.parametrize("dropped", [1, 5, 20])
+def test_batches_that_a_full_mailbox_dropped_are_counted_to_the_frame(dropped: int) -> None:
+    maker, ticks = steady_maker()
+    box = Mailbox(3)
+    for step in range(1, dropped + 4):
+        box.put(batch(100, ticks + 100 * step, 2.0 + 0.1 * step))
+    first, *others = [maker.take(box.get_nowait()) for _ in range(3)]
+    assert (first.lost, first.status, first.reason[0]) == (100 * dropped, OUT_OF_SPEC, "gap")
+    assert [block.lost for block in others] == [0, 0]
+    assert maker.lost_total == 100 * dropped == box.dropped_frames
+
+
+@pytest.mark.parametrize("ticks_again", [100, 4000])
+def test_a_dropped_fault_is_found_by_a_count_that_began_anew(ticks_again: int) -> None:
+    maker, _ = steady_maker()
+    block = maker.take(batch(100, ticks_again, 2.0 + 30.0))
+    assert block.lost == pytest.approx(30_000, rel=0.01)
+
+
+def test_a_window_is_never_cut_across_blocks_that_a_full_mailbox_dropped() -> None:
+    maker, cutter, box = BlockMaker("s", 1000.0, 20.0, 0.06), WindowCutter(8, 8, 2), Mailbox(3)
+    assert cutter.take(numbered(maker, 0, 4, 4, 0.004)) == []
+    for step in range(1, 7):
+        box.put(numbered(maker, 4 * step, 4, 4 * step + 4, (4 * step + 4) / 1000))
+    windows = [window for _ in range(3) for window in cutter.take(box.get_nowait())]
+    (numbers,) = [
+        [int.from_bytes(w.raw[i : i + 2], "big") for i in range(0, 16, 2)] for w in windows
+    ]
+    assert numbers == list(range(16, 24))
+    assert box.dropped_frames == 12
 
 
 def test_a_bus_fault_is_a_failure_with_its_text() -> None:

@@ -189,7 +189,7 @@ def test_a_sensor_pulled_and_put_back_returns_by_itself(pulled_s: float) -> None
     rig.run(RECOVERY_S - 2.0)
     rig.batches[0x18].clear()
     rig.run(1.0)
-    assert rig.faults() == [] and rig.frames() >= 90
+    assert rig.faults() == [] and rig.frames() >= 80, "two drains may lie outside the second"
 
 
 def test_one_refused_transfer_costs_no_start_of_the_chip() -> None:
@@ -209,10 +209,10 @@ def test_a_storm_of_refusals_is_retried_and_costs_no_sample() -> None:
     rig = Rig()
     rig.run(1.0)
     before = rig.frames()
-    rig.chips[0x18].nak_every = 40
+    rig.chips[0x18].nak_every = 7
     rig.run(10.0)
     assert set(rig.climbed()) == {RETRY} and rig.climbed()[RETRY] > 20
-    assert rig.frames() - before >= 990
+    assert rig.frames() - before >= 980
     assert not any(batch.overrun for batch in rig.batches[0x18])
 
 
