@@ -22,6 +22,7 @@ BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
 # microseconds of silence that a frame on SPI needs. `burst_bytes`: the longest read. `options`:
 # {name: choices, the first being the default}. `file`: the driver's, which a variant shares;
 # `answers_as`: the chip that scan names, as a variant with the same id cannot be told from it.
+# `spi_hz_min`: {rate: the slowest clock that it needs}.
 # `driver(bus, rate_hz, address, **options)` and `simulated(source, clock_error)` make one.
 # `bandwidth_hz(rate_hz)`: what the part's own filter lets through; None where it is not known.
 Chip = namedtuple(
@@ -34,6 +35,8 @@ Chip = namedtuple(
         "range_g",
         "spi_mode",
         "speed_hz_max",
+        "i2c_hz_max",
+        "spi_hz_min",
         "wire_bits",
         "burst_bytes",
         "stretches_clock",
@@ -70,6 +73,8 @@ def _chip(file: str, driver: "Any", first: "Any") -> "Chip":
         driver.RANGE_G,
         driver.SPI_MODE,
         driver.SPEED_HZ_MAX,
+        driver.I2C_HZ_MAX,
+        driver.SPI_HZ_MIN,
         driver.WIRE_BITS,
         driver.BURST_BYTES,
         driver.STRETCHES_CLOCK,

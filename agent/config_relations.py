@@ -1,5 +1,6 @@
 """What no single value of a configuration can know: names that must exist, places, a bus's time."""
 
+from agent.boards import wire_of
 from agent.checked import one_of
 from agent.chips import BUS_KINDS, known_chips
 from agent.config_board import board_relations
@@ -75,24 +76,58 @@ def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...
     if chip.wire_bits[0 if BUS_KINDS[bus.kind] else 1] is None:
         kind, other = ("I2C", "an SPI") if BUS_KINDS[bus.kind] else ("SPI", "an I2C")
         return f"{path}.bus: {sensor.chip} is not a chip for {kind} (expected {other} bus)", ()
-    if BUS_KINDS[bus.kind] and chip.spi_mode is None and bus.speed_hz > chip.speed_hz_max:
-        return (
-            f'{path}.bus: "{sensor.bus}" runs at {bus.speed_hz} Hz, too fast for {sensor.chip}'
-            f" (expected a bus of at most {chip.speed_hz_max} Hz)"
-        ), ()
+    wrong = _wrong_clock(path, sensor, bus)
+    if wrong:
+        return wrong, ()
     share = _wire_share(sensor, bus)
     if share > WIRE_SHARE_MAX:
         return (
             f"{path}.rate_hz: {sensor.rate_hz} is not a rate that this bus carries"
             f" ({_arithmetic(sensor, bus)} is {100 * share:.1f} % of its time, at most"
-            f" {100 * WIRE_SHARE_MAX:.0f} %: lower the rate, raise speed_hz, or SPI)"
+            f" {100 * WIRE_SHARE_MAX:.0f} %: {_cure(sensor, bus)})"
         ), ()
     if BUS_KINDS[bus.kind]:
         address = addresses[0] if sensor.address is None else sensor.address
-        return "", (bus.kind, bus.number, f"address 0x{address:02x}")
+        return "", (*wire_of(bus), f"address 0x{address:02x}")
     if sensor.address is not None:
         return f"{path}.address: {sensor.address} is not used on SPI (expected chip_select)", ()
-    return "", (bus.kind, bus.number, f"chip select {sensor.chip_select}")
+    return "", (*wire_of(bus), f"chip select {sensor.chip_select}")
+
+
+def _wrong_clock(path: str, sensor: "Sensor", bus: "Bus") -> str:
+    """A bus faster than the chip bears, or too slow for its rate; "" when neither."""
+    chip = CHIPS[sensor.chip]
+    slowest = chip.spi_hz_min.get(sensor.rate_hz, 0)
+    if BUS_KINDS[bus.kind] and bus.speed_hz > chip.i2c_hz_max:
+        return (
+            f'{path}.bus: "{sensor.bus}" runs at {bus.speed_hz} Hz, too fast for {sensor.chip}'
+            f" (expected a bus of at most {chip.i2c_hz_max} Hz{_set_by(bus)})"
+        )
+    if not BUS_KINDS[bus.kind] and bus.speed_hz < slowest:
+        return (
+            f"{path}.rate_hz: {sensor.chip} loses samples at {sensor.rate_hz} Hz when"
+            f' "{sensor.bus}" runs at {bus.speed_hz} Hz (expected a speed_hz of {slowest} or more)'
+        )
+    return ""
+
+
+def _cure(sensor: "Sensor", bus: "Bus") -> str:
+    """What helps a bus that is too slow: the clock of I2C is not set here, only told."""
+    if BUS_KINDS[bus.kind]:
+        return f"lower the rate, or SPI{_set_by(bus)}"
+    if bus.speed_hz >= CHIPS[sensor.chip].speed_hz_max:
+        return "lower the rate"
+    return "lower the rate, or raise speed_hz"
+
+
+def _set_by(bus: "Bus") -> str:
+    """Where the clock of a real I2C bus comes from, which speed_hz repeats."""
+    if wire_of(bus)[0] != "smbus2":
+        return ""
+    return (
+        "; speed_hz only repeats the clock that dtparam=i2c_arm_baudrate=... in"
+        " /boot/firmware/config.txt, or the device tree, sets"
+    )
 
 
 def frame_s(sensor: "Sensor", bus: "Bus") -> float:
@@ -118,18 +153,33 @@ def _arithmetic(sensor: "Sensor", bus: "Bus") -> str:
 
 
 def _wire_relations(settings: "Settings") -> "list[str]":
-    """Buses that all their sensors together would fill."""
-    complaints = []
+    """Wires that all their sensors together would fill, under however many names."""
+    wires: "dict[Any, list[int]]" = {}
     for place, bus in enumerate(settings.buses):
-        sensors = [sensor for sensor in settings.sensors if sensor.bus == bus.name]
-        share = sum(_wire_share(sensor, bus) for sensor in sensors)
-        if len(sensors) > 1 and share > WIRE_SHARE_MAX:
-            sums = ", ".join(f"{one.name} {_arithmetic(one, bus)}" for one in sensors)
-            complaints.append(
-                f'buses[{place}]: "{bus.name}" is filled to {100 * share:.0f} % ({sums}; expected'
-                f" at most {100 * WIRE_SHARE_MAX:.0f} %: lower a rate, or another bus)"
-            )
-    return complaints
+        simulated = bus.kind.startswith("sim_")  # each name is a bus of its own
+        wires.setdefault(bus.name if simulated else wire_of(bus), []).append(place)
+    complaints = (
+        _filled([settings.buses[n] for n in places], places, settings.sensors)
+        for places in wires.values()
+    )
+    return [complaint for complaint in complaints if complaint]
+
+
+def _filled(buses: "list[Bus]", places: "list[int]", sensors: "Any") -> str:
+    """The arithmetic of a wire that its sensors fill; "" when they do not."""
+    by_name = {bus.name: bus for bus in buses}
+    seated = [(one, by_name[one.bus]) for one in sensors if one.bus in by_name]
+    share = sum(_wire_share(one, bus) for one, bus in seated)
+    if len(seated) < 2 or share <= WIRE_SHARE_MAX:
+        return ""
+    names = " and ".join(f'"{name}"' for name in by_name)
+    same = ", which are one bus," if len(buses) > 1 else ""
+    sums = ", ".join(f"{one.name} {_arithmetic(one, bus)}" for one, bus in seated)
+    return (
+        f"buses[{places[0]}]: {names}{same} {'are' if same else 'is'} filled to"
+        f" {100 * share:.0f} % ({sums}; expected at most {100 * WIRE_SHARE_MAX:.0f} %: lower a"
+        " rate, or another bus)"
+    )
 
 
 def _machine_relations(settings: "Settings") -> "list[str]":

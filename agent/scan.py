@@ -26,9 +26,12 @@ NOTHING: "tuple[str, dict[str, Any]]" = ("", {})
 
 # `at`: an I2C address or a chip select. `chip`: who answers, "" for nobody known; `reason`, (code,
 # facts): then why. `sensor`, `expected`: name and chip that the configuration has here, or "".
-# `unasked`: chips that could not be asked without harm to another.
+# `unasked`: chips that could not be asked without harm to another. `stretches`: the chip here
+# stretches the clock, and no board is named that says whether the bus bears it.
 Place = namedtuple(
-    "Place", ("bus", "i2c", "at", "chip", "sensor", "expected", "reason", "unasked"), defaults=((),)
+    "Place",
+    ("bus", "i2c", "at", "chip", "sensor", "expected", "reason", "unasked", "stretches"),
+    defaults=((), False),
 )
 
 
@@ -127,8 +130,15 @@ def _scan_bus(
         place = _who(agent, bus, at, order, wanted)
         if place.chip or place.sensor or not i2c or place.reason[0] == "chip":
             names = () if place.chip else tuple(sorted({chip.answers_as for chip in unasked}))
-            found.append(place._replace(unasked=names))
+            stretches = _unsure_of_clock(agent.settings, bus, place)
+            found.append(place._replace(unasked=names, stretches=stretches))
     return found
+
+
+def _unsure_of_clock(settings: "Settings", bus: "Any", place: "Place") -> bool:
+    chip = known_chips().get(place.chip or place.expected)
+    simulated = bus.kind.startswith("sim_")
+    return settings.board is None and not simulated and chip is not None and chip.stretches_clock
 
 
 def _who(

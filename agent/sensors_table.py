@@ -23,13 +23,15 @@ def place_facts(place: "Any", language: str) -> "dict[str, Any]":
         "fault": sensor_detail(place.reason, language),
         "reason": list(place.reason),
         "unasked": list(place.unasked),
+        "stretches_clock": place.stretches,
     }
 
 
 def place_line(place: "Any", language: str) -> str:
     """One place of a bus, for a person."""
     head = f"{place.bus:10} {_where(place, language):18} {place.chip or '-':10}"
-    return f"{head} {place.sensor:{NAME_COLUMNS}} {_found(place, language)}".rstrip()
+    line = f"{head} {place.sensor:{NAME_COLUMNS}} {_found(place, language)}".rstrip()
+    return f"{line}\n  {text('sensors.stretches', language)}" if place.stretches else line
 
 
 def complaint(place: "Any", language: str) -> str:

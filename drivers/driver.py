@@ -27,7 +27,9 @@ class Driver:
     RATES_HZ: "tuple[int, ...]"
     ADDRESSES: "tuple[int, ...]" = ()
     SPI_MODE: "int | None" = None
-    SPEED_HZ_MAX: int
+    SPEED_HZ_MAX: int  # of SPI
+    I2C_HZ_MAX = 400_000
+    SPI_HZ_MIN: "dict[int, int]" = {}  # by rate: the slowest clock at which it loses nothing
     WIRE_BITS: "tuple[int | None, int | None, int]"
     RANGE_G: "float | None" = None
     BANDWIDTH_OF_RATE: "float | None" = None  # where its own filter cuts, of the output rate

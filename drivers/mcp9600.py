@@ -47,7 +47,7 @@ class Mcp9600(Driver):
     MEASURES = "temperature"
     RATES_HZ = (3,)
     ADDRESSES = (0x67, 0x66, 0x65, 0x64, 0x63, 0x62, 0x61, 0x60)
-    SPEED_HZ_MAX = 100_000
+    SPEED_HZ_MAX = I2C_HZ_MAX = 100_000
     STRETCHES_CLOCK = True  # while it converts: a master must wait for it
     WIRE_BITS = (135, None, 0)  # three reads of 2, 2 and 1 bytes
     OPTIONS = {"thermocouple": ("K", "J", "T", "N", "S", "E", "B", "R")}

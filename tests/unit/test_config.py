@@ -196,3 +196,54 @@ def test_variants_are_names_that_the_configuration_accepts() -> None:
     assert read_settings(json.dumps(held)).sensors[0].chip == "adxl343"
     chips = known_chips()
     assert chips["adxl343"].answers_as == "adxl345" and chips["mcp9601"].answers_as == "mcp9601"
+
+
+def two_buses(kinds: tuple[str, str], chip: str, rate_hz: int, **bus: Any) -> list[str]:
+    """Complaints about two sensors, each on a bus entry of its own, both of one node."""
+    places = {"chip_select": 1} if kinds[0] == "spidev" else {"address": CHIPS[chip].addresses[1]}
+    apart = bus.pop("apart", True)
+    buses = [{"name": name, "kind": kind, **bus} for name, kind in zip("ab", kinds)]
+    sensors = [{"name": n, "chip": chip, "bus": n, "rate_hz": rate_hz} for n in "ab"]
+    sensors[1].update(places if apart else {})
+    return complaints(buses=buses, sensors=sensors, machines=[{"name": "M", "vibration": "a"}])
+
+
+CHIPS = known_chips()
+
+
+def test_one_wire_under_two_names_is_summed_together() -> None:
+    (line,) = two_buses(("spidev", "spidev"), "iis3dwb", 26667, speed_hz=3_000_000)
+    assert '"a" and "b", which are one bus, are filled to 101 %' in line
+
+
+@pytest.mark.parametrize("kinds", [("smbus2", "blinka_i2c"), ("spidev", "blinka_spi")])
+def test_one_seat_is_taken_once_whoever_drives_its_bus(kinds: tuple[str, str]) -> None:
+    number, speed_hz = (1, 400_000) if kinds[0] == "smbus2" else (0, 5_000_000)
+    (line,) = two_buses(kinds, "lis3dh", 400, number=number, speed_hz=speed_hz, apart=False)
+    assert line.startswith("sensors[1]:") and "already is" in line
+
+
+@pytest.mark.parametrize("chip", ["adxl345", "lis3dh"])
+def test_a_chip_with_both_buses_has_its_limit_on_i2c(chip: str) -> None:
+    bus = {"name": "i", "kind": "smbus2", "number": 1, "speed_hz": 1_000_000}
+    sensors = [{"name": "a", "chip": chip, "bus": "i", "rate_hz": 400}]
+    machines = [{"name": "M", "vibration": "a"}]
+    (line,) = complaints(buses=[bus], sensors=sensors, machines=machines)
+    assert "at most 400000 Hz" in line and "config.txt" in line
+
+
+def test_no_cure_is_named_that_only_silences() -> None:
+    (line,) = complaints(sensors__2__rate_hz=3200)
+    assert "70.4 %" in line and "raise speed_hz" not in line and "config.txt" in line
+
+
+@pytest.mark.parametrize(("rate_hz", "speed_hz"), [(1600, 1_999_999), (800, 399_999)])
+def test_an_adxl345_is_refused_on_a_clock_that_loses_its_samples(
+    rate_hz: int, speed_hz: int
+) -> None:
+    changes = {"sensors__0__rate_hz": rate_hz, "buses__0__speed_hz": speed_hz}
+    (line,) = complaints(**changes)
+    assert line.startswith("sensors[0].rate_hz:") and "loses samples" in line
+    held = copy.deepcopy(GOOD)
+    held["sensors"][0]["rate_hz"], held["buses"][0]["speed_hz"] = rate_hz, speed_hz + 1
+    assert read_settings(json.dumps(held)).sensors[0].rate_hz == rate_hz
