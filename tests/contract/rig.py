@@ -4,34 +4,77 @@ Drivers and simulated chips are found by their files: a new one is tested by bei
 """
 
 import os
+import sys
 
 import drivers
 from hw.sim.bus import SimI2c, SimSpi
-from tests.contract.tools import Time
+from tests.contract.tools import Time, unloaded
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
-def _discovered() -> "tuple[dict[str, Any], dict[str, Any], dict[str, Any]]":
-    """By name: driver, simulated chip's class and the module of the latter; variants too."""
-    found: dict[str, Any] = {}
-    simulated: dict[str, Any] = {}
-    modules: dict[str, Any] = {}
-    names = [name[:-3] for name in os.listdir(_folder(drivers)) if name.endswith(".py")]
-    for name in sorted(names):
-        module = _module(f"drivers.{name}")
+ON_MICROPYTHON = sys.implementation.name == "micropython"
+
+
+class _Files:
+    """Every chip's two files. On MicroPython one chip's at a time: its heap holds them in turn."""
+
+    def __init__(self) -> None:
+        self.file_of: "dict[str, str]" = {}
+        self.measures: "dict[str, str]" = {}
+        self._held: "tuple[Any, ...]" = ("", None, None)
+        for name in sorted(os.listdir(_folder(drivers))):
+            if name.endswith(".py"):
+                self._discover(name[:-3])
+
+    def _discover(self, file: str) -> None:
+        module = _module(f"drivers.{file}")
         if not hasattr(module, "DRIVER"):
-            continue
-        chip = _module(f"hw.sim.{name}")
-        found[name], simulated[name], modules[name] = module.DRIVER, chip.SIMULATED, chip
-        for variant in getattr(module, "VARIANTS", ()):
-            found[variant.CHIP] = variant
-            simulated[variant.CHIP] = chip.VARIANTS[variant.CHIP]
-            modules[variant.CHIP] = chip
-    return found, simulated, modules
+            return
+        for driver in (module.DRIVER,) + getattr(module, "VARIANTS", ()):
+            self.file_of[driver.CHIP] = file
+            self.measures[driver.CHIP] = driver.MEASURES
+        if ON_MICROPYTHON:
+            unloaded(f"drivers.{file}")
+
+    def of(self, name: str) -> "tuple[Any, Any]":
+        """(driver's module, simulated chip's module)."""
+        file = self.file_of[name]
+        held, driver, chip = self._held
+        if held == file:
+            return driver, chip
+        if held and ON_MICROPYTHON:
+            self._held = ("", None, None)
+            unloaded(f"drivers.{held}")
+            unloaded(f"hw.sim.{held}")
+        self._held = (file, _module(f"drivers.{file}"), _module(f"hw.sim.{file}"))
+        return self._held[1], self._held[2]
+
+
+class _ByName:
+    """A mapping by the chip's name, variants too; `pick(driver's module, chip's module, name)`."""
+
+    def __init__(self, pick: "Callable[[Any, Any, str], Any]") -> None:
+        self._pick = pick
+
+    def __iter__(self) -> "Iterator[str]":
+        return iter(FILES.file_of)
+
+    def __getitem__(self, name: str) -> "Any":
+        driver, chip = FILES.of(name)
+        return self._pick(driver, chip, name)
+
+
+def _driver(driver: "Any", chip: "Any", name: str) -> "Any":
+    own = (driver.DRIVER,) + getattr(driver, "VARIANTS", ())
+    return next(one for one in own if name == one.CHIP)
+
+
+def _simulated(driver: "Any", chip: "Any", name: str) -> "Any":
+    return chip.SIMULATED if name == driver.DRIVER.CHIP else chip.VARIANTS[name]
 
 
 def _folder(package: "Any") -> str:
@@ -43,9 +86,11 @@ def _module(name: str) -> "Any":
     return __import__(name, None, None, ("*",))
 
 
-DRIVERS, SIMULATED, FACTS = _discovered()
-ACCELEROMETERS = [name for name in sorted(DRIVERS) if DRIVERS[name].MEASURES == "vibration"]
-THERMOCOUPLES = [name for name in sorted(DRIVERS) if DRIVERS[name].MEASURES == "temperature"]
+FILES = _Files()
+DRIVERS, SIMULATED = _ByName(_driver), _ByName(_simulated)
+FACTS = _ByName(lambda driver, chip, name: chip)
+ACCELEROMETERS = [name for name in sorted(DRIVERS) if FILES.measures[name] == "vibration"]
+THERMOCOUPLES = [name for name in sorted(DRIVERS) if FILES.measures[name] == "temperature"]
 EXPECTED = {"vibration": (0.5, -0.25, 1.0), "temperature": (-7.25, 27.5)}
 
 

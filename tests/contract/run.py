@@ -7,6 +7,8 @@ import gc
 import os
 import sys
 
+from tests.contract.tools import unloaded
+
 MODULES = tuple(
     f"tests.contract.{name[:-3]}"
     for name in sorted(os.listdir(__file__.rsplit("/", 1)[0]))
@@ -42,7 +44,7 @@ def forget() -> None:
     """A file of tests that has run, and the core it used, leave the heap to the next."""
     for name in list(sys.modules):
         if name.startswith("tests.contract.test_") or name.startswith("agent"):
-            del sys.modules[name]
+            unloaded(name)
 
 
 if __name__ == "__main__":

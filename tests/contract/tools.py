@@ -1,5 +1,7 @@
 """What both interpreters need of a test framework."""
 
+import sys
+
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,3 +43,11 @@ class Time:
 
     def pass_ms(self, milliseconds: float) -> None:
         self.now_ns += int(milliseconds * 1_000_000)
+
+
+def unloaded(name: str) -> None:
+    """Takes a module out of `sys.modules` and of its package, where MicroPython keeps it too."""
+    del sys.modules[name]
+    package, _, last = name.rpartition(".")
+    if package in sys.modules and hasattr(sys.modules[package], last):
+        delattr(sys.modules[package], last)
