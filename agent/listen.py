@@ -113,7 +113,7 @@ class Ear:
             said += [frames_trust(raw, facts.layout), _plausible(good, facts.layout)]
         else:
             said.append(window_trust(raw, facts.layout, facts.range_g, rate_hz)[0])
-            said.append(density_trust(noise_ug, known_chips()[facts.chip].answers_as))
+            said.append(density_trust(noise_ug, known_chips()[facts.chip].driver.NOISE_UG))
         status = GOOD
         for one in said:
             status = worse(status, one[0])

@@ -25,6 +25,7 @@ class Accelerometer(Driver):
 
     MEASURES = "vibration"
     SELF_TEST: "SelfTest"
+    NOISE_UG: "tuple[float, float, float]"  # typical density of x, y, z in ug/rtHz
 
     def self_test(self) -> "Any":
         """Pushes the proof mass by an electrostatic force; the machine must stand still meanwhile.

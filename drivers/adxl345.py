@@ -71,6 +71,7 @@ class Adxl345(Accelerometer):
     ADDRESSES = (0x53, 0x1D)
     RANGE_G = 16.0
     BANDWIDTH_OF_RATE = 0.5  # Table 7
+    NOISE_UG = (290.0, 290.0, 430.0)  # Table 1
     SPI_MODE = 3
     SPEED_HZ_MAX = 5_000_000
     # 1600 and 3200 Hz from 2 MHz on, 800 Hz from 400 kHz on, others in proportion (section SPI)

@@ -1,4 +1,4 @@
-"""ADXL355 accelerometer, Analog Devices datasheet rev. B. SPI mode 0 up to 10 MHz, or I2C.
+"""ADXL355 accelerometer, Analog Devices datasheet. SPI mode 0 up to 10 MHz, or I2C.
 
 ±8 g, 20 bits, FIFO of 96 words, three a frame. FIFO_DATA does not advance its address: one burst
 reads words of 24 bits, left-justified; bit 0 of a word marks x, bit 1 an empty FIFO. Frames begin
@@ -60,6 +60,7 @@ class Adxl355(Accelerometer):
     ADDRESSES = (0x1D, 0x53)
     RANGE_G = 8.192
     BANDWIDTH_OF_RATE = 0.25  # its low-pass filter at any rate: ODR / 4
+    NOISE_UG = (22.5, 22.5, 22.5)  # Table 1
     SPI_MODE = 0
     SPEED_HZ_MAX = 10_000_000
     WIRE_BITS = (85, 74, 0)  # a burst of 9 bytes a frame and its share of the addressing

@@ -55,6 +55,7 @@ class Iis3dwb(Accelerometer):
     ADDRESSES = ()
     RANGE_G = 16.0
     BANDWIDTH_OF_RATE = 6300 / 26667  # 6.3 kHz at its only rate
+    NOISE_UG = (75.0, 75.0, 75.0)  # Table 3
     SPI_MODE = 3
     SPEED_HZ_MAX = 10_000_000
     WIRE_BITS = (None, 57, 0)  # 7 bytes a frame and its share of the status

@@ -1,4 +1,4 @@
-"""LIS2DW12 accelerometer, ST datasheet DS11927 rev. 8. SPI mode 3 up to 10 MHz, or I2C.
+"""LIS2DW12 accelerometer, ST datasheet of the LIS2DW12. SPI mode 3 up to 10 MHz, or I2C.
 
 High-performance mode, 14 bits, ±16 g, low noise, FIFO in continuous mode. A burst from OUT_X_L
 wraps back to it, so the whole FIFO is one transfer. Values are left-justified in 16 bits: a count
@@ -38,6 +38,7 @@ class Lis2dw12(StFifoDriver):
     RATES_HZ = tuple(sorted(_RATE_CODE))
     RANGE_G = 16.0
     BANDWIDTH_OF_RATE = 0.5  # BW_FILT at its default: ODR / 2
+    NOISE_UG = (90.0, 90.0, 90.0)  # Table 3
 
     layout = Layout(
         6,

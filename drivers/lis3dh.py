@@ -36,6 +36,7 @@ class Lis3dh(StFifoDriver):
     RATES_HZ = tuple(sorted(_RATE_CODE))
     RANGE_G = 16.0
     BANDWIDTH_OF_RATE = 1 / 9  # high-resolution mode: ODR / 9
+    NOISE_UG = (220.0, 220.0, 220.0)  # Table 4
 
     layout = Layout(
         6,

@@ -12,15 +12,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# Typical density in ug/rtHz of x, y, z: ADXL345 rev. G Table 1 (290, 430), ADXL355 rev. D Table 1,
-# LIS3DH DS6839 Table 4, LIS2DW12 DS11811 Table 3, IIS3DWB DS12569 Table 3.
-DATASHEET_UG = {
-    "adxl345": (290.0, 290.0, 430.0),
-    "adxl355": (22.5, 22.5, 22.5),
-    "iis3dwb": (75.0, 75.0, 75.0),
-    "lis2dw12": (90.0, 90.0, 90.0),
-    "lis3dh": (220.0, 220.0, 220.0),
-}
 TIMES_MAX = 4.0  # parts differ by half, supplies and temperature add as much again
 SEGMENT = 256
 BAND = (0.05, 0.2)  # of the rate: above shafts and hum, below every chip's own filter
@@ -45,12 +36,14 @@ def noise_density_ug(values: "Floats", rate_hz: float) -> "tuple[float, ...] | N
 
 
 def density_trust(
-    found_ug: "tuple[float, ...] | None", chip: str
+    found_ug: "tuple[float, ...] | None", typical_ug: "tuple[float, ...]"
 ) -> "tuple[str, tuple[str, dict[str, Any]]]":
-    """(NE 107 status, reason): more noise than the datasheet explains asks for a look."""
-    if found_ug is None or chip not in DATASHEET_UG:
+    """(NE 107 status, reason): more noise than the datasheet explains asks for a look.
+
+    `typical_ug`: the datasheet's density of each axis in ug/rtHz.
+    """
+    if found_ug is None:
         return GOOD, NO_REASON
-    typical_ug = DATASHEET_UG[chip]
     times = [found / typical for found, typical in zip(found_ug, typical_ug)]
     axis = times.index(max(times))
     if times[axis] <= TIMES_MAX:

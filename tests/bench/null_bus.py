@@ -11,13 +11,6 @@ from agent.simulation import Plant
 from hw.sim.bus import SimSpi
 
 LEVEL = 24
-STATUS = {  # what the chip's level registers read when it holds that many frames
-    "adxl345": bytes((0x90, LEVEL)),
-    "adxl355": bytes((0, 3 * LEVEL)),
-    "iis3dwb": bytes((LEVEL, 0)),
-    "lis2dw12": bytes((LEVEL,)),
-    "lis3dh": bytes((LEVEL,)),
-}
 REPEATS = 200
 CLOCK_ERROR = 0.015
 
@@ -37,9 +30,37 @@ class NullSpi:
         received[-1] = 0
 
 
+class _Listening(SimSpi):
+    """Keeps the answer to the first transfer since `first` was last cleared."""
+
+    first: bytes = b""
+
+    def write_readinto(self, write_buffer: Any, read_buffer: Any) -> None:
+        super().write_readinto(write_buffer, read_buffer)
+        self.first = self.first or bytes(read_buffer)
+
+
+def status_of(chip: Any) -> bytes:
+    """What a drain of `chip` reads first while LEVEL frames are held, as its simulation says."""
+    clock = SteppedClock()
+    simulated = chip.simulated(lambda t0_s, period_s, count: [0.0, 0.0, 1.0] * count, 0.0)
+    bus = _Listening(simulated, clock.monotonic_ns, chip.speed_hz_max)
+    driver = chip.driver(bus, chip.rates_hz[-1], None)
+    for wait_ms in driver.start():
+        clock.now_ns += wait_ms * 1_000_000
+    buffer = bytearray((driver.fifo_frames + 1) * driver.layout.frame_bytes)
+    for tick in range(100):  # the chip's own rate need not be its name's
+        driver.drain_into(buffer)
+        bus.first = b""
+        clock.now_ns += int(1e9 * (LEVEL + 0.02 * tick - 1) / driver.rate_hz)
+        if driver.drain_into(buffer).frames == LEVEL:
+            return bus.first[1:]
+    raise AssertionError(f"{chip.name} never held {LEVEL} frames")
+
+
 def drain_s(chip: Any) -> float:
     """CPU seconds that draining one frame of `chip` takes from a bus that answers at once."""
-    driver = chip.driver(NullSpi(STATUS[chip.file]), chip.rates_hz[-1], None)
+    driver = chip.driver(NullSpi(status_of(chip)), chip.rates_hz[-1], None)
     buffer = bytearray((driver.fifo_frames + 1) * driver.layout.frame_bytes)
     frames = driver.drain_into(buffer).frames
     assert frames == LEVEL, f"{chip.name} drained {frames} frames"

@@ -22,13 +22,6 @@ from hw.sim.bus import SimSpi
 from tests.bench.null_bus import NullSpi, drain_s, seconds_a_call
 from tests.bench.run import tell
 
-WIRE_MINIMUM_BITS = {  # data bytes of a frame and what the protocol cannot do without
-    "adxl345": 8 * 7,  # command and six bytes: an entry is a transfer
-    "adxl355": 8 * 9,
-    "iis3dwb": 8 * 7,
-    "lis2dw12": 8 * 6,
-    "lis3dh": 8 * 6,
-}
 WIRE_S = 20.0
 
 
@@ -80,7 +73,7 @@ def main() -> None:
             ratio = seconds_a_call(theirs[name]) * 1e6 / ours_us
             tell(f"{name}_cpu_vs_circuitpython", ratio, "ratio", ".acceleration over I2C")
         ratio = max(wire_bits(chip, rate_hz) for rate_hz in chip.rates_hz)
-        ratio /= WIRE_MINIMUM_BITS[name]
+        ratio /= 8 * chip.driver.layout.frame_bytes  # what no protocol of the chip can leave out
         tell(f"{name}_wire_vs_minimum", ratio, "ratio of bits a sample, worst rate", 1.05)
 
 
