@@ -7,9 +7,11 @@ has at a place is never taken to be absent because it is silent: its wire may be
 be asked then is left unasked, and said.
 """
 
+import errno
 from collections import namedtuple
 
 from agent import app
+from agent.boards import bus_of, read_board
 from agent.chips import BUS_KINDS, known_chips
 from agent.config import Sensor
 from agent.drain import reason_of
@@ -27,11 +29,23 @@ NOTHING: "tuple[str, dict[str, Any]]" = ("", {})
 # `at`: an I2C address or a chip select. `chip`: who answers, "" for nobody known; `reason`, (code,
 # facts): then why. `sensor`, `expected`: name and chip that the configuration has here, or "".
 # `unasked`: chips that could not be asked without harm to another. `stretches`: the chip here
-# stretches the clock, and no board is named that says whether the bus bears it.
+# stretches the clock, and no board is named that says whether the bus bears it. `wired_to`: the
+# board's bus, for its pins; None where no board is named.
 Place = namedtuple(
     "Place",
-    ("bus", "i2c", "at", "chip", "sensor", "expected", "reason", "unasked", "stretches"),
-    defaults=((), False),
+    (
+        "bus",
+        "i2c",
+        "at",
+        "chip",
+        "sensor",
+        "expected",
+        "reason",
+        "unasked",
+        "stretches",
+        "wired_to",
+    ),
+    defaults=((), False, None),
 )
 
 
@@ -117,6 +131,8 @@ def _scan_bus(
 ) -> "list[Place]":
     chips = known_chips().values()
     i2c = BUS_KINDS[bus.kind]
+    board = agent.settings.board
+    wired_to = None if board is None else bus_of(read_board(board), bus.kind, bus.number)
     found = []
     for at in places_of(agent.settings, bus):
         wanted = expected.get((bus.name, at), ("", ""))
@@ -131,8 +147,23 @@ def _scan_bus(
         if place.chip or place.sensor or not i2c or place.reason[0] == "chip":
             names = () if place.chip else tuple(sorted({chip.answers_as for chip in unasked}))
             stretches = _unsure_of_clock(agent.settings, bus, place)
-            found.append(place._replace(unasked=names, stretches=stretches))
-    return found
+            found.append(place._replace(unasked=names, stretches=stretches, wired_to=wired_to))
+    return found if i2c else _without_selects(found)
+
+
+def _without_selects(places: "list[Place]") -> "list[Place]":
+    """Where one chip select's node is there, the bus is not what another one lacks."""
+    absent = [place for place in places if place.reason[1].get("errno") == errno.ENOENT]
+    if len(absent) == len(places):
+        return places
+    kept = []
+    for place in places:
+        if place not in absent:
+            kept.append(place)
+        elif place.sensor:
+            reason = ("no_select", {"place": place.reason[1]["place"]})
+            kept.append(place._replace(reason=reason))
+    return kept
 
 
 def _unsure_of_clock(settings: "Settings", bus: "Any", place: "Place") -> bool:

@@ -2,7 +2,8 @@
 
 import shutil
 
-from agent.page.words import sensor_detail, text
+from agent.boards import pin_words
+from agent.page.words import has_text, sensor_detail, text
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _found(place: "Any", language: str) -> str:
         words.append(text("sensors.expected", language, chip=place.expected))
         if place.chip:
             words.append(text("sensors.answers", language, chip=place.chip))
-    why = sensor_detail(place.reason, language)
+    why = pin_words(place.wired_to, sensor_detail(place.reason, language))
     found = ": ".join([*words, *([why] if why else [])])
     if place.unasked:
         unasked = text("sensors.unasked", language, chips=", ".join(place.unasked))
@@ -81,24 +82,42 @@ def heard_facts(heard: "Any") -> "dict[str, Any]":
     }
 
 
-def heard_lines(heard: "list[Any]", language: str) -> "list[tuple[str, str]]":
-    """(line, status) for a person: each sensor, and under it what else was found."""
+def heard_lines(heard: "list[Any]", language: str, columns: int = 1000) -> "list[tuple[str, str]]":
+    """(line, status) for a person: each sensor, and under it what else was found.
+
+    What is wider than `columns` goes on in the next line.
+    """
     lines = []
     for one in heard:
         status = text(f"status.{one.status}", language)
-        values = ", ".join(_value(name, *three) for name, three in one.channels.items())
+        values = ", ".join(_value(name, language, *three) for name, three in one.channels.items())
         head = f"{one.name:{NAME_COLUMNS}} {one.chip:{CHIP_COLUMNS}} {status:{STATUS_COLUMNS}}"
         rate = f"{one.rate_hz:8.1f} Hz"
         if one.rate_error:
             rate += f" ±{100 * one.rate_error:.2f} %"
-        lines.append((f"{head} {rate}  {values}", one.status))
+        first = f"{head} {rate}  {values}"
+        parts = [first] if len(first) < columns else [f"{head} {rate}", f"  {values}"]
+        lines += [(part, one.status) for part in parts]
         why = sensor_detail(one.reason, language)
         lines += [(f"  {words}", one.status) for words in ([why] if why else [])]
         lines += [(f"  {words}", "") for words in [_proof(one, language)] if words]
-    return lines
+    return [(part, status) for line, status in lines for part in _folded(line, columns)]
 
 
-def _value(name: str, mean: float, rms: float, unit: str) -> str:
+def _folded(line: str, columns: int) -> "list[str]":
+    """A line in parts shorter than `columns`, broken at spaces where there are any."""
+    parts = []
+    while len(line) >= columns:
+        cut = line.rfind(" ", 4, columns - 1)
+        cut = columns - 1 if cut < 0 else cut
+        parts.append(line[:cut].rstrip())
+        line = "    " + line[cut:].lstrip()
+    return [*parts, line]
+
+
+def _value(name: str, language: str, mean: float, rms: float, unit: str) -> str:
+    key = f"channel.{name}"
+    name = text(key, language) if has_text(key) else name
     if unit == "degc":
         return f"{name} {mean:.1f} °C"
     return f"{name} {mean:+.3f} {unit} (rms {rms:.4f})"
@@ -129,6 +148,10 @@ class Screen:
     def add(self, lines: "list[tuple[str, str]]") -> None:
         self._stream.write("".join(f"{self._painted(*line)}\n" for line in lines))
         self._stream.flush()
+
+    def columns(self) -> int:
+        """How wide it is now."""
+        return shutil.get_terminal_size().columns
 
     def draw(self, lines: "list[tuple[str, str]]") -> None:
         columns, rows = shutil.get_terminal_size()

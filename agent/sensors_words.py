@@ -93,7 +93,7 @@ def _show(
         return objects
     screen = Screen(sys.stdout, os.environ)
     if options.action == "watch" and sys.stdout.isatty():
-        return lambda heard: screen.draw(heard_lines(heard, language))
+        return lambda heard: screen.draw(heard_lines(heard, language, screen.columns()))
     return lambda heard: screen.add(heard_lines(heard, language))
 
 

@@ -47,17 +47,23 @@ class Bench:
         self.nde = Faulty(SimLis3dh(felt_by(PARTS["lis3dh"], pump, 2)))
         self.t = SimMax31855(lambda t_s: (44.0, 27.0, ""))
         self.i2c = I2cNode({0x18: self.nde}, PI_4)
+        self.second_select = SpiNode(self.t, (0,))
         self._door = Door(
             folder,
             {
                 "/dev/spidev0.0": SpiNode(self.de, (3,)),
-                "/dev/spidev0.1": SpiNode(self.t, (0,)),
+                "/dev/spidev0.1": self.second_select,
                 "/dev/i2c-1": self.i2c,
             },
         )
         self.printed = ""
         self._config = folder / "c.json"
-        self._config.write_text(json.dumps({**CONFIG, "state_dir": str(folder)}))
+        self._folder = folder
+        self.configure()
+
+    def configure(self, **more: Any) -> None:
+        held = {**CONFIG, "state_dir": str(self._folder), **more}
+        self._config.write_text(json.dumps(held))
 
     def begin(self, action: str, *words: str, wait: bool = True) -> subprocess.Popen[str]:
         """`latido sensors` in the background; with `wait` it has printed its first line."""
@@ -118,6 +124,20 @@ def test_scan_names_the_wire_of_a_chip_that_is_not_there(bench: Bench) -> None:
     code, found, error = bench.say("scan")
     assert code == 1 and found[0]["chip"] == ""
     assert "de: expected adxl345" in error and "MISO" in error
+
+
+def test_a_missing_chip_select_is_not_blamed_on_the_bus(bench: Bench) -> None:
+    bench.second_select.there = False
+    code, found, _ = bench.say("scan")
+    (missing,) = [one for one in found if one["place"] == "chip select 1"]
+    assert code == 1 and "spi=on" not in missing["fault"] and "spi0-2cs" in missing["fault"]
+
+
+def test_the_pin_to_check_is_named_where_the_board_is(bench: Bench) -> None:
+    bench.de.pulled = True
+    bench.configure(board="raspberry-pi-4")
+    code, _, error = bench.say("scan", "--lang", "es")
+    assert code == 1 and "MISO (pin 21)" in error
 
 
 def test_test_says_that_all_is_well_and_shows_gravity(bench: Bench) -> None:

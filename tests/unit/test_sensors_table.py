@@ -4,7 +4,9 @@ import io
 
 import pytest
 
-from agent.sensors_table import Screen
+from agent.core.block import GOOD
+from agent.listen import Heard
+from agent.sensors_table import Screen, heard_lines
 
 LINES = [("de  adxl345  bien", "good"), ("t  max31855  falla", "failure")]
 
@@ -36,3 +38,22 @@ def test_a_pipe_gets_plain_lines() -> None:
     pipe = io.StringIO()
     Screen(pipe, {}).add(LINES)
     assert pipe.getvalue().splitlines() == [line for line, _ in LINES]
+
+
+def heard(name: str, channels: dict[str, tuple[float, float, str]]) -> Heard:
+    reason = ("overrun", {"lost": 1})
+    return Heard(name, "adxl345", GOOD, reason, 3200.0, 0.001, 1, channels, 1.0, (290.0,) * 3, None)
+
+
+def test_nothing_is_cut_at_80_columns() -> None:
+    axes = {axis: (-0.123, 1.2345, "g") for axis in "xyz"}
+    lines = [line for line, _ in heard_lines([heard("bomba-de-agua", axes)], "es", 80)]
+    assert max(map(len, lines)) < 80
+    assert all(f"{axis} -0.123 g (rms 1.2345)" in " ".join(lines) for axis in "xyz")
+
+
+def test_a_thermocouples_junctions_have_spanish_names() -> None:
+    both = {"hot": (44.0, 0.0, "degc"), "cold": (27.0, 0.0, "degc")}
+    ((line, _), *more) = heard_lines([heard("t", both)], "es")
+    assert "caliente 44.0 °C" in line and "fría 27.0 °C" in line
+    assert "muestras perdidas: 1" in more[0][0]
