@@ -213,8 +213,8 @@ class _Turn:
         if self._bring_up is None:
             try:
                 self._drainer.stop()
-            except OSError:
-                return  # the bus is gone; there is nothing left to put to sleep
+            except (OSError, SensorFault):
+                return  # bus or chip is gone; there is nothing left to put to sleep
 
 
 def _nowhere(batch: "FrameBatch | None") -> None:
