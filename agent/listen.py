@@ -17,7 +17,7 @@ from agent.analysis.noise import density_trust, noise_density_ug
 from agent.analysis.trust import SOUND, frames_trust, window_trust
 from agent.chips import known_chips
 from agent.core.block import CHECK, FAILURE, GOOD, judgeable, worse
-from agent.core.thermocouple import Thermocouple
+from agent.core.thermocouple import Thermocouple, finest_step_degc
 from agent.drain import reason_of
 from agent.stages.acquire import block_maker
 from drivers.device import SensorFault
@@ -121,7 +121,7 @@ class Ear:
 
 
 def _plausible(blocks: "list[Any]", layout: "Any") -> "Trust":
-    state = Thermocouple()
+    state = Thermocouple(finest_step_degc(layout))
     for block in blocks:
         if block.frames:
             hot, cold = (float(value) for value in decode(block.raw, layout)[-1])

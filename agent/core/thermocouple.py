@@ -2,6 +2,12 @@
 
 The chip itself tells an open or shorted thermocouple; what it cannot tell is here. Pure: the state
 after a reading is a new value, time comes with the reading.
+
+A frozen chip sends one reading for ever, and so does a sound one whose two junctions stay within a
+step of its converter: until a room and a machine must have moved further than the step, nobody can
+tell the two apart from the readings. So the wait follows the chip's finest step: 15 minutes for one
+of 1/16 degC (MAX31855, MCP9600), under 2 for one of 1/128 degC (MAX31856). Until then the last
+temperature stands, as a thermometer's would; a chip that no longer answers at all is told at once.
 """
 
 from agent.core.block import CHECK, GOOD, NO_REASON, OUT_OF_SPEC
@@ -20,11 +26,27 @@ BELOW_COLD_S = 10.0
 ZERO_DEGC = 0.01  # what a chip's correction may make of 0
 SAME_DEGC = 0.5  # a short at the connector makes both junctions one
 SAME_S = 1800.0  # a machine that started cold is warm after half an hour
-FROZEN_S = 3600.0  # not one count of both junctions: room and machine drift more within an hour
+STEP_DEGC = 1 / 16  # of the coarsest chip's cold junction
+DRIFT_DEGC_H = (
+    0.25  # no room and no machine is steadier, neither of them: assumed, on the safe side
+)
+
+
+def finest_step_degc(layout: "Any") -> float:
+    """The smallest change that either junction of a chip's `layout` can show."""
+    return float(min(channel.scale * channel.step for channel in layout.channels))
+
+
+def frozen_s(step_degc: float) -> float:
+    """After how long not one count of both junctions is a frozen chip, no steady temperature."""
+    return 3600.0 * step_degc / DRIFT_DEGC_H
 
 
 class Thermocouple:
-    """`degc`: the hot junction's temperature, None when not to be believed; `trust`: why not."""
+    """`degc`: the hot junction's temperature, None when not to be believed; `trust`: why not.
+
+    `step_degc`: the finest step of the chip's readings.
+    """
 
     __slots__ = (
         "_cold",
@@ -34,12 +56,14 @@ class Thermocouple:
         "_jump_ns",
         "_now_ns",
         "_same_since_ns",
+        "_step_degc",
         "_still_since_ns",
         "degc",
         "trust",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, step_degc: float = STEP_DEGC) -> None:
+        self._step_degc = step_degc
         self._now_ns = -(1 << 62)
         self._hot = self._cold = 0.0
         self._jump = 0.0
@@ -54,7 +78,7 @@ class Thermocouple:
         """The state after one reading; `running`: whether the machine is known to run."""
         if abs(hot) < ZERO_DEGC and cold == 0.0:
             return self._without_a_reading()
-        new = Thermocouple()
+        new = Thermocouple(self._step_degc)
         follows = mono_ns - self._now_ns <= NEXT_S * NS
         step = hot - self._hot if follows else 0.0
         jumps = abs(step) > JUMP_DEGC
@@ -72,7 +96,7 @@ class Thermocouple:
 
     def _without_a_reading(self) -> "Thermocouple":
         """All bits 0, both junctions: a line held low or a chip after a reset, no temperature."""
-        new = Thermocouple()
+        new = Thermocouple(self._step_degc)
         for name in self.__slots__:
             setattr(new, name, getattr(self, name))
         new.trust, new.degc = (CHECK, ("all_zero", {})), None
@@ -88,8 +112,9 @@ class Thermocouple:
             return CHECK, ("below_room", facts)
         if self._lasts(self._same_since_ns, SAME_S):
             return CHECK, ("same_as_room", {"minutes": round(SAME_S / 60)})
-        if self._lasts(self._still_since_ns, FROZEN_S):
-            return CHECK, ("constant", {"degc": self._hot, "minutes": round(FROZEN_S / 60)})
+        still_s = frozen_s(self._step_degc)
+        if self._lasts(self._still_since_ns, still_s):
+            return CHECK, ("constant", {"degc": self._hot, "minutes": round(still_s / 60)})
         return GOOD, NO_REASON
 
     def _lasts(self, since_ns: "int | None", seconds: float) -> bool:

@@ -16,7 +16,7 @@ from agent.core.block import CHECK, GOOD, OUT_OF_SPEC, judgeable
 from agent.core.channel import SIMULATED, Channel
 from agent.core.mailbox import Mailbox
 from agent.core.operating_state import RUNNING, STOPPED, usage_to_json
-from agent.core.thermocouple import Thermocouple
+from agent.core.thermocouple import STEP_DEGC, Thermocouple, finest_step_degc
 from agent.core.window import WindowCutter
 from agent.limits import (
     CAPTURES_QUEUED,
@@ -80,7 +80,8 @@ class Analyser:
         self._facts = machine_facts(machine)
         self._channels = {name: Channel(GLITCH_WINDOWS_MAX, GLITCH_WINDOWS_OF) for name in sensors}
         self.fitted = Fitted()
-        self._thermocouple = Thermocouple()
+        warm = sensors.get(machine.temperature)
+        self._thermocouple = Thermocouple(finest_step_degc(warm.layout) if warm else STEP_DEGC)
         self._operating = UNKNOWN
         self._kept_version = watch.states.version
         self._key = baseline_key(machine, watch.model)

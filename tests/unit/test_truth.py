@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from agent.analysis.fitted import DRIFT_G, LEARN_WINDOWS, MOVED_DEG, Fitted
+from agent.chips import known_chips
 from agent.core.block import CHECK, FAILURE, GOOD, MAINTENANCE, OUT_OF_SPEC, judgeable
 from agent.core.blockmaker import BlockMaker
 from agent.core.channel import Channel
 from agent.core.clockfit import ClockFit
 from agent.core.thermocouple import (
     BELOW_COLD_S,
-    FROZEN_S,
     JUMP_HOLD_S,
     SAME_S,
+    STEP_DEGC,
     Thermocouple,
+    finest_step_degc,
 )
 from agent.limits import RATE_ERROR_MAX, RATE_OUT_OF_SPEC
 from agent.ports import FrameBatch
@@ -64,11 +66,12 @@ def test_the_stated_uncertainty_holds_from_the_first_second_on(seconds: float) -
 def blocks_of(rate_share: float) -> list[Any]:
     """Blocks of three seconds from a chip whose clock is off by `rate_share`."""
     maker = BlockMaker("s", 1000.0, 20.0, RATE_ERROR_MAX, RATE_OUT_OF_SPEC)
-    made = []
+    made, before = [], 0
     for step in range(1, 31):
         ticks = round(step * 100 * (1 + rate_share))
-        raw = bytes(200)
-        made.append(maker.take(FrameBatch("s", raw, 100, ticks, step * NS // 10, False, "")))
+        frames, before = ticks - before, ticks
+        raw = bytes(2 * frames)
+        made.append(maker.take(FrameBatch("s", raw, frames, ticks, step * NS // 10, False, "")))
     return made
 
 
@@ -182,10 +185,16 @@ def test_the_same_as_the_room_for_long_is_a_short_at_the_connector() -> None:
     assert felt(wander, 27.0, SAME_S + 2.0, running=False, step_s=1.0)[-1].trust == SOUND
 
 
-def test_not_one_count_in_an_hour_is_a_frozen_chip() -> None:
-    states = felt(lambda t_s: 44.25, 27.0, FROZEN_S + 2.0, step_s=1.0)
-    assert states[-1].trust[1][0] == "constant" and states[-1].degc is None
-    assert states[int(FROZEN_S) - 1].trust == SOUND
+@pytest.mark.parametrize(
+    ("chip", "seconds"), [("max31855", 900), ("mcp9600", 900), ("max31856", 113)]
+)
+def test_not_one_count_in_the_time_of_a_step_is_a_frozen_chip(chip: str, seconds: int) -> None:
+    state = Thermocouple(finest_step_degc(known_chips()[chip].driver.layout))
+    for t_s in range(seconds + 1):
+        assert state.trust == SOUND, t_s
+        state = state.after(44.25, 27.0, t_s * NS, True)
+    assert state.trust[1][0] == "constant" and state.degc is None
+    assert state.after(44.25, 27.0 + STEP_DEGC, (seconds + 2) * NS, True).trust == SOUND
 
 
 @pytest.mark.parametrize(
