@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OVERRUN = "overrun"  # the chip's buffer was full before it was read
 RATE_WRONG = "rate_wrong"  # no oscillator is that far off: frames are lost, doubled or not ours
 NEVER = 1e9
+KNOWN_ERROR = 0.005  # a line this sure tells the rate better than the chip's name does
 LATE_S = 0.05  # by which a host may see a count late
 
 
@@ -40,6 +41,7 @@ class BlockMaker:
         self._rate_error_max = rate_error_max
         self._rate_off = rate_off
         self._clock = ClockFit(nominal_hz, fit_span_s)
+        self._known_hz = nominal_hz  # the last line's, which a break does not change
         self._seq = 0
         self._next_ns: "int | None" = None
         self._gap = False
@@ -58,7 +60,7 @@ class BlockMaker:
         if batch.frames and not broken:
             self._clock.observe(batch.ticks, batch.mono_ns)
         fit = None if broken else self._clock.fit()
-        rate_hz = fit.rate_hz if fit else self._nominal_hz
+        rate_hz = fit.rate_hz if fit else self._known_hz
         end_ns = fit.t0_ns + int(batch.ticks * 1e9 / rate_hz) if fit else batch.mono_ns
         t0_ns = end_ns - int(batch.frames * 1e9 / rate_hz)
         lost = self._lost(batch, t0_ns, rate_hz, skipped)
@@ -69,6 +71,8 @@ class BlockMaker:
         self.frames_total += batch.frames
         self.lost_total += lost
         status, reason = self._judge(batch, fit, lost)
+        if fit is not None and fit.rate_error < KNOWN_ERROR and not self._rate_wrong[0]:
+            self._known_hz = fit.rate_hz
         if broken or (fit is not None and self._rate_wrong[0]):
             self._clock.restart()  # a line through what was wrong would outlive it
         return Block(

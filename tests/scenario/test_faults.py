@@ -16,7 +16,9 @@ from tests.fault_rig import ACCELEROMETERS, Place, Rig, Told
 WINDOWS = 3
 RECOVERY_S = 5.0
 TAINTED_MAX = 0.15
+SETTLE_S = 6.0  # until the machine counts as running, also through the noisiest chip
 HEALTHY_S = 120.0
+HEALTHY_FAST_S = 15.0  # of 26 667 Hz: as many frames as of the others
 FIXED_BITS = {  # a byte of the drain's answer, and bits in it that are always the same
     "adxl345": (2, 0x80),
     "adxl355": (3, 0x02),
@@ -160,18 +162,23 @@ def test_a_fault_is_said_in_three_windows_and_gone_in_five_seconds(rig: Rig, fau
     assert distrusted(told), f"not said; told {told}"
     assert rig.status() != ("good", "") or fault is brown_out
     tainted_s = begun_s + batch_s + TAINTED_MAX * rig.window_s
-    judged = [one for one in told if one.at_s > tainted_s and one.state != "unknown"]
-    assert not judged or fault is brown_out, f"tainted and judged: {judged}"
+    clean_s = float("inf")
+    if fault is brown_out:  # is over at once: what is judged again was sampled after it was said
+        said_s = next(one.at_s for one in told if one.reason[0] == "sensor")
+        clean_s = said_s + (1 - TAINTED_MAX) * rig.window_s
+    judged = [one for one in told if tainted_s < one.at_s < clean_s and one.state != "unknown"]
+    assert not judged, f"tainted and judged: {judged}"
     clear()
     back_s = rig.run_until(normal, RECOVERY_S)
     assert back_s is not None, f"not back: {rig.status()}"
 
 
-@pytest.mark.parametrize("rig", ACCELEROMETERS[:-1], indirect=True, ids=str)
+@pytest.mark.parametrize("rig", ACCELEROMETERS, indirect=True, ids=str)
 def test_a_healthy_sensor_is_never_called_a_failure(rig: Rig) -> None:
-    rig.run(2.0)
-    told = rig.run(HEALTHY_S)
-    assert len(told) > HEALTHY_S / rig.window_s
+    rig.run(SETTLE_S)
+    healthy_s = HEALTHY_FAST_S if rig.vibration.place.chip == "iis3dwb" else HEALTHY_S
+    told = rig.run(healthy_s)
+    assert len(told) > healthy_s / rig.window_s
     assert {one.state for one in told} == {"normal"} and not distrusted(told)
     assert rig.lost == 0
 
