@@ -28,6 +28,12 @@ FROZEN = "frozen"
 MOVES_STEPS = 3.0
 STANDS_STILL = ((0.01, 300.0), (0.0015, 150.0))  # steps of so many g, at less than so many Hz
 FLIPS_MIN = 4  # of one window
+FLIPS_SHARE = 0.8  # of all that stands out there: the rest may lie at the window's ends
+FLIP_FRAMES = 8
+EVENT_FRAMES = 3  # a single sample bends itself and its two neighbours
+UNDISTURBED_SIGMAS = 5.0
+IN_LINE_SIGMAS = 6.0  # four neighbours about one line
+BESIDE = np.array([-2, -1, 1, 2])
 FLIP_SIGMAS = 10.0  # a flipped bit smaller than this is lost in the axis's own swing
 ALIKE_SIGMAS = 4.0
 FIFTH = 20.0  # percent: a flip in every fourth frame spoils its neighbours' spikes as well
@@ -113,31 +119,83 @@ def duplicates_trust(values: "Floats") -> "Trust":
 def flips_trust(values: "Floats", quanta_g: "tuple[float, ...]") -> "Trust":
     """One bit of a wire or a memory that flips: single samples off by the same power of two.
 
-    `quanta_g`: what bit 0 of each axis weighs. A knock rings on for several samples, and no two
-    are equally high; what is too small to stand out from the axis's own swing does no harm.
+    `quanta_g`: what bit 0 of each axis weighs. A knock rings on for several samples, is felt by
+    more than one axis, and no two are equally high. So nearly all that stands out of the window
+    must be flips: where a machine knocks as well, no bit is blamed. What is too small to stand
+    out from the axis's own swing does no harm.
     """
+    if len(values) < FLIP_FRAMES:
+        return SOUND
+    usual = np.array([_usual(axis) for axis in values.T])
+    bend = _bend(values)
+    stands_out = bend > FLIP_SIGMAS * usual
+    events = _events(stands_out.any(axis=1))
     for axis, quantum_g in enumerate(quanta_g):
-        bit, count = _flipped_bit(values[:, axis], quantum_g)
-        if count >= FLIPS_MIN:
-            return CHECK, ("flips", {"axis": axis, "bit": bit, "frames": count})
+        alone = _alone(values, bend, usual, events, axis)
+        if len(alone) < FLIPS_MIN or len(alone) < FLIPS_SHARE * len(events):
+            continue
+        bit, alike = _same_bit(values[:, axis], alone, quantum_g, float(usual[axis]))
+        if alike >= max(FLIPS_MIN, FLIPS_SHARE * len(events)):
+            return CHECK, ("flips", {"axis": axis, "bit": bit, "frames": alike})
     return SOUND
 
 
-def _flipped_bit(values: "Floats", quantum_g: float) -> "tuple[int, int]":
-    """(the bit, how many samples it stands alone in); the count is 0 when there is no such bit."""
-    before, middle, after = values[1:-3], values[2:-2], values[3:-1]
-    spike = np.abs(middle - (before + after) / 2)
-    steps = np.abs(np.diff(values))
-    step_g = float(steps[steps > 0].min()) if steps.any() else quantum_g
-    usual = max(float(np.percentile(spike, FIFTH)) / FIFTH_OF_SIGMA, step_g / 2)
-    beside = np.maximum(np.abs(before - values[:-4]), np.abs(after - values[4:]))
-    beside = np.maximum(beside, np.abs(after - before))  # a step is no spike
-    alone = spike[(spike > FLIP_SIGMAS * usual) & (beside < spike / 4)]
-    if len(alone) < FLIPS_MIN:
-        return 0, 0
-    bit = round(float(np.log2(np.median(alone) / quantum_g)))
-    alike = np.abs(alone - quantum_g * 2.0**bit) < ALIKE_SIGMAS * usual
-    return bit, int(alike.sum()) if alike.mean() > 0.8 else 0
+def _bend(values: "Floats") -> "Floats":
+    """How far each inner sample lies from the middle of its neighbours; shape (n - 2, axes)."""
+    bend: "Floats" = np.abs(values[1:-1] - (values[:-2] + values[2:]) / 2)
+    return bend
+
+
+def _usual(axis: "Floats") -> float:
+    """What a sample of this axis usually bends by: one sigma, or half a step of a quiet one."""
+    steps = np.abs(np.diff(axis))
+    step_g = float(steps[steps > 0].min()) if steps.any() else 0.0
+    bend = _bend(axis[:, None])
+    return max(float(np.percentile(bend, FIFTH)) / FIFTH_OF_SIGMA, step_g / 2)
+
+
+def _events(flags: "NDArray[np.bool_]") -> "list[tuple[int, int]]":
+    """(begin, end) of the runs of flagged places, end excluded."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    return [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2])]
+
+
+def _alone(
+    values: "Floats",
+    bend: "Floats",
+    usual: "Floats",
+    events: "list[tuple[int, int]]",
+    axis: int,
+) -> "list[int]":
+    """The samples that leave this axis alone and at once, both sides going on in line."""
+    found = []
+    others = np.arange(values.shape[1]) != axis
+    for begin, end in events:
+        middle = begin + int(np.argmax(bend[begin:end, axis])) + 1  # bend[0] is of sample 1
+        if end - begin > EVENT_FRAMES or not 2 <= middle < len(values) - 2:
+            continue
+        undisturbed = (bend[begin:end, others] <= UNDISTURBED_SIGMAS * usual[others]).all()
+        beside = values[middle + BESIDE, axis]
+        swing = beside - beside @ BESIDE / (BESIDE @ BESIDE) * BESIDE  # without the slope of all
+        if undisturbed and np.ptp(swing) <= IN_LINE_SIGMAS * usual[axis]:
+            found.append(middle)
+    return found
+
+
+def _same_bit(
+    axis: "Floats", alone: "list[int]", quantum_g: float, usual: float
+) -> "tuple[int, int]":
+    """(the bit, how many of the samples it explains): size and direction must be the bit's own.
+
+    A bit that flipped upwards now reads 1, one that flipped downwards 0.
+    """
+    at = np.array(alone)
+    jump = axis[at] - (axis[at - 1] + axis[at + 1]) / 2
+    bit = max(0, round(float(np.log2(np.median(np.abs(jump)) / quantum_g))))
+    weight_g = quantum_g * 2.0**bit
+    reads_one = (np.round(axis[at] / quantum_g).astype(np.int64) >> bit) & 1
+    alike = (np.abs(np.abs(jump) - weight_g) < ALIKE_SIGMAS * usual) & (reads_one == (jump > 0))
+    return bit, int(alike.sum())
 
 
 def _longest_run(flags: "NDArray[np.bool_]") -> int:
