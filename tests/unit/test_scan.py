@@ -31,6 +31,8 @@ def scanned(folder: Path, configured: str, wired: str, i2c: bool) -> tuple[Place
     there = agent.bus_port(bus).wire(place, chip, address)
     if hasattr(there, "sampler"):  # its registers may let it measure: what it feels is no matter
         there.sampler.source = lambda t0_s, period_s, count: [0.0, 0.0, 1.0] * count
+        there.advance(agent.clock.monotonic_ns())
+        there.sampler.begin()  # now, and not when the machine was switched on
     written = watched(there, i2c)
     found = {place.at: place for place in scan_by(agent) if place.bus == bus.name}
     return found[0 if address is None else address], there, written
