@@ -85,7 +85,9 @@ def judge(
     ]
     if healthy.note:
         trusted.quality["notes"].append(healthy.note)
-    answer, chosen = answer_of(heard, trusted.quality, question, seen, examinations, model)
+    answer, chosen = answer_of(
+        heard, trusted.quality, question, trusted.stretches, seen, examinations, model
+    )
     return Judgement(answer, trusted.stretches[chosen], heard.rate_hz, examinations[chosen])
 
 

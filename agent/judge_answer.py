@@ -1,8 +1,7 @@
 """The object that `latido judge` prints of one recording, built from what was seen in it. Pure."""
 
-from agent.analysis.assess import anomaly_reason, median_of
+from agent.analysis.assess import anomaly_reason, median_of, severity_of
 from agent.analysis.features import FEATURE_NAMES
-from agent.analysis.severity import judge_severity
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN, WARNING
 from agent.limits import ALARM_M, ALARM_N, ALARM_RATIO
 from agent.page.judgement import cannot_see_texts, finding_text
@@ -21,17 +20,18 @@ def answer_of(
     heard: "Any",
     quality: "dict[str, Any]",
     question: "Any",
+    stretches: "list[Any]",
     seen: "list[Any]",
     examinations: "list[Any]",
     model: "Any",
 ) -> "tuple[dict[str, Any], int]":
     """(the object, the place of the examination that it quotes).
 
-    `seen`: one Assessment a window; `examinations`: one a stretch of the recording.
+    `seen`: one Assessment a window; `stretches`: gapless parts of the recording, shape (n, axes),
+    and `examinations`: one of each.
     """
-    velocity = median_of([one.severity.velocity_rms_mm_s for one in seen])
-    displacement = median_of([one.severity.displacement_rms_um for one in seen])
-    severity = judge_severity(velocity, question.table, displacement)
+    machine = question.machine
+    severity = severity_of(stretches, heard.rate_hz, question.table, machine.rpm)
     found = _anomaly(seen, model)
     chosen = _typical_place(examinations)
     findings = _standing(examinations)
@@ -42,8 +42,8 @@ def answer_of(
         "windows": len(seen),
         "quality": quality,
         "severity": {
-            "velocity_rms_mm_s": round(velocity, 4),
-            "displacement_rms_um": round(displacement, 3),
+            "velocity_rms_mm_s": round(severity.velocity_rms_mm_s, 4),
+            "displacement_rms_um": round(severity.displacement_rms_um or 0.0, 3),
             "zone": severity.zone,
             "zone_by": severity.by,
             "edition": severity.edition,

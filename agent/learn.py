@@ -1,7 +1,7 @@
 """A simulated machine's normal, learned through its simulated chip faster than real time."""
 
 from agent.analysis import anomaly
-from agent.analysis.assess import assess, stack
+from agent.analysis.assess import assess, severity_of, stack
 from agent.analysis.evidence import machine_facts
 from agent.analysis.examine import examine
 from agent.analysis.features import shortest_window
@@ -33,15 +33,16 @@ def learn_healthy(
         assess(one, true_hz, table, machine.rpm, None, None)
         for one in _cut(values, frames, frames // WINDOW_OVERLAP)
     ]
+    stretches = _cut(values, int(EXAMINE_S * rate_hz), int(EXAMINE_S * rate_hz))
+    severities = [severity_of([one], true_hz, table, machine.rpm) for one in stretches]
     baseline = anomaly.calibrate(
         stack([one.vectors for one in seen]),
-        stack([one.severity.velocity_rms_mm_s for one in seen]),
+        stack([one.velocity_rms_mm_s for one in severities]),
         true_hz,
         f"{model.name} {model.version}",
         model.score,
         len(seen) / WINDOW_OVERLAP,
     )
-    stretches = _cut(values, int(EXAMINE_S * rate_hz), int(EXAMINE_S * rate_hz))
     facts = machine_facts(machine)
     bandwidth_hz = chip.bandwidth_hz(rate_hz)
     evidence = typical([examine(one, true_hz, facts, bandwidth_hz).evidence for one in stretches])

@@ -41,6 +41,7 @@ BASELINE_WINDOWS = 200  # fewer do not support a spread of 24 features
 LEARN_MIN = 60.0  # of running that they are spread over: load, warm-up and neighbours come and go
 EVIDENCE_KEPT = 20  # examinations of the healthy machine, for what is typical of it
 EXAMINE_S = 4.0  # a stretch: lines 0.25 Hz apart, ten turns of a 150 r/min shaft
+SEVERITY_HOLD_S = 12.0  # of a stretch: two that were not trusted leave its severity standing
 SPEED_TRUSTED = 0.9  # confidence from which a speed tells states apart: two lines or more agree
 SPEED_BAND = 0.03  # speeds this near are one state: an induction motor slips less with its load
 SPEED_AGREE = 2  # stretches in a row that show a new speed, before it is one
@@ -152,5 +153,7 @@ assert max(ISOLATED_S) + KERNEL_TIMEOUT_S < 4.0  # back within 5 s, a window of 
 assert ALARM_N <= ALARM_M
 assert 2 * PING_S + 2 <= 1.5 * KEEPALIVE_S  # the library looks once a second
 assert FINDING_N <= FINDING_M
+assert 2 * EXAMINE_S <= SEVERITY_HOLD_S, "a stretch's severity stands until the next one comes"
+assert SEVERITY_HOLD_S <= ALARM_ON_S, "one stretch is no alarm, whatever follows it"
 assert ALARM_ON_S >= (1 + SPEED_AGREE) * EXAMINE_S, "another speed is noticed before it alarms"
 assert STOP_WITHIN_S < 5.0

@@ -4,6 +4,7 @@ import numpy as np
 
 from agent.analysis.anomaly import Baseline, compare
 from agent.analysis.features import band_of, features
+from agent.analysis.lines import fast_length
 from agent.analysis.severity import judge_severity
 from agent.analysis.spectra import (
     MIN_PERIODS,
@@ -12,6 +13,7 @@ from agent.analysis.spectra import (
     iso_band_hz,
     power_spectrum,
     velocity_rms_mm_s,
+    whole_line_levels,
 )
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     class Assessment(NamedTuple):
         """`vectors`: shape (axes, features). `anomaly`: None without a baseline.
 
-        `moves`: False when all that is felt may be the sensor's own noise.
+        `moves`: False when all that is felt may be the sensor's own noise. `severity`: coarse
+        while it is the window's own.
         """
 
         vectors: Floats
@@ -40,6 +43,7 @@ else:
 
     Assessment = namedtuple("Assessment", ("vectors", "severity", "anomaly", "moves"))
 
+PART_S = 4.0  # eight periods of 2 Hz, the lowest edge there is; a stretch of the running agent
 STILL_MM_S = 0.7  # of an ADXL345's own noise on its z axis 0.3 mm/s come out (10 to 1000 Hz)
 STANDS_OUT = 16.0  # 12 dB: even noise reaches it in one bin of 10 million
 MEDIAN_OF_MEAN = float(np.log(2.0))  # of the power in a bin of noise, which is exponential
@@ -67,11 +71,37 @@ def assess(
 def worst_levels(spectra: "list[Spectrum]", rpm: "float | None") -> "tuple[float, float]":
     """The largest velocity (mm/s) and displacement (um) RMS of the axes, over the ISO band.
 
-    Its lower edge rises to what the window resolves.
+    Its lower edge rises to what the window resolves. Coarse where a window holds few periods: up to
+    four bins above that edge a line is lost in part. Severity comes of `severity_of`.
     """
     band_hz = _resolved_band_hz(spectra[0], rpm)
     velocity = max(velocity_rms_mm_s(one, band_hz) for one in spectra)
     return velocity, max(displacement_rms_um(one, band_hz) for one in spectra)
+
+
+def severity_of(
+    stretches: "list[Floats]", rate_hz: float, table: "SeverityTable", rpm: "float | None"
+) -> "Severity":
+    """Of gapless stretches of acceleration in g, each of shape (n, axes): the median over parts.
+
+    A part lasts PART_S or up to twice that; a shorter stretch is one part.
+    """
+    levels = [
+        _part_levels(part, rate_hz, rpm)
+        for stretch in stretches
+        for part in np.array_split(stretch, max(1, int(len(stretch) / (PART_S * rate_hz))))
+    ]
+    velocity, displacement = np.median(levels, axis=0)
+    return judge_severity(float(velocity), table, float(displacement))
+
+
+def _part_levels(values: "Floats", rate_hz: float, rpm: "float | None") -> "Floats":
+    """The worst axis' velocity in mm/s, and the worst axis' displacement in um; shape (2,)."""
+    quick = values[: fast_length(len(values))]
+    spectra = [power_spectrum(axis, rate_hz) for axis in quick.T]
+    band_hz = _resolved_band_hz(spectra[0], rpm)
+    worst: Floats = np.max([whole_line_levels(one, band_hz) for one in spectra], axis=0)
+    return worst
 
 
 def stands_out(spectra: "list[Spectrum]", rpm: "float | None") -> bool:

@@ -30,6 +30,7 @@ ISO_BAND_HZ = (10.0, 1000.0)  # ISO 20816-1, broad-band vibration
 ISO_BAND_SLOW_HZ = (2.0, 1000.0)  # below 600 r/min
 SLOW_RPM = 600.0
 MIN_PERIODS = 3  # of the lower band edge in a window: fewer make an RMS of that edge meaningless
+LINE_BINS = 2  # to either side of a line, in a Hann window: its main lobe
 
 _hann_cache: "dict[int, tuple[Floats, float]]" = {}
 
@@ -77,18 +78,44 @@ def displacement_rms_um(spectrum: "Spectrum", band_hz: "tuple[float, float]") ->
     return _integrated_rms(spectrum, band_hz, 2) * STANDARD_GRAVITY_MM_S2 * 1e3
 
 
+def whole_line_levels(
+    spectrum: "Spectrum", band_hz: "tuple[float, float]"
+) -> "tuple[float, float]":
+    """RMS velocity in mm/s and displacement in um of the lines in `band_hz`, each line whole.
+
+    A Hann window spreads a line over two bins to either side, so the band is taken that much wider:
+    a line on the edge counts in full, and one less than four bins outside it in part. The mean of
+    1/f^2 and 1/f^4 over what is spread (its variance is a third of a bin's square) exceeds that of
+    the line: by 1 + (df/f)^2 and 1 + 10/3 (df/f)^2, which is divided out. Errors as for velocity.
+    """
+    step_hz = _checked_step_hz(spectrum, band_hz)
+    first = int(np.searchsorted(spectrum.hz, band_hz[0] - LINE_BINS * step_hz))
+    last = int(np.searchsorted(spectrum.hz, band_hz[1] + LINE_BINS * step_hz, side="right"))
+    square = (2 * np.pi * spectrum.hz[first:last]) ** 2
+    spread = (2 * np.pi * step_hz) ** 2
+    velocities = spectrum.power_g2[first:last] / (square + spread)
+    displacements = spectrum.power_g2[first:last] / (square * (square + 10 / 3 * spread))
+    velocity = float(np.sqrt(velocities.sum())) * STANDARD_GRAVITY_MM_S2
+    return velocity, float(np.sqrt(displacements.sum())) * STANDARD_GRAVITY_MM_S2 * 1e3
+
+
 def _integrated_rms(spectrum: "Spectrum", band_hz: "tuple[float, float]", times: int) -> float:
     """RMS in g times s^`times`: each integration divides a line by its angular frequency."""
-    resolution_hz = float(spectrum.hz[1])
-    if band_hz[0] < MIN_PERIODS * resolution_hz:
-        raise ValueError(
-            f"window: {1 / resolution_hz:.3f} s is shorter than {MIN_PERIODS} periods"
-            f" of {band_hz[0]} Hz"
-        )
+    _checked_step_hz(spectrum, band_hz)
     first = int(np.searchsorted(spectrum.hz, band_hz[0]))
     last = int(np.searchsorted(spectrum.hz, band_hz[1], side="right"))
     omega = 2 * np.pi * spectrum.hz[first:last]
     return float(np.sqrt((spectrum.power_g2[first:last] / omega ** (2 * times)).sum()))
+
+
+def _checked_step_hz(spectrum: "Spectrum", band_hz: "tuple[float, float]") -> float:
+    """From bin to bin; ValueError if the window holds too few periods of the lower edge."""
+    step_hz = float(spectrum.hz[1])
+    if band_hz[0] < MIN_PERIODS * step_hz:
+        raise ValueError(
+            f"window: {1 / step_hz:.3f} s is shorter than {MIN_PERIODS} periods of {band_hz[0]} Hz"
+        )
+    return step_hz
 
 
 def iso_band_hz(rpm: "float | None") -> "tuple[float, float]":

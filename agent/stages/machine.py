@@ -9,7 +9,7 @@ invalid, not the machine sick.
 from collections import namedtuple
 
 from agent.analysis import anomaly
-from agent.analysis.assess import assess
+from agent.analysis.assess import assess, severity_of
 from agent.analysis.known import KnownState
 from agent.analysis.signature import changing, signature
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN, WARNING
@@ -23,6 +23,7 @@ from agent.limits import (
     FINDING_LIKELY,
     RISE_MIN,
     SETTLE_WINDOWS,
+    SEVERITY_HOLD_S,
     TEMPERATURE_LIMIT_DEGC,
 )
 from agent.stages.causes import (
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from agent.analysis.assess import Assessment
     from agent.analysis.examine import Examination
+    from agent.analysis.severity import Severity
 
     Reason = tuple[str, dict[str, Any]]
 
@@ -111,6 +113,8 @@ class MachineWatch:
         self._state = UNKNOWN
         self.rejected = ""
         self._trusted_ns = -(10**18)
+        self._stretch_severity: "Severity | None" = None
+        self._stretch_ns = 0
         self.windows = 0
 
     @property
@@ -167,6 +171,8 @@ class MachineWatch:
         """A gapless stretch of trusted values of some seconds, and what its examination found."""
         if self.operating.name == STOPPED:
             return
+        self._stretch_severity = severity_of([values], rate_hz, self._table, self._settings.rpm)
+        self._stretch_ns = self._trusted_ns
         half = len(values) // 2
         pattern = signature(values, rate_hz)
         parts = [signature(part, rate_hz) for part in (values[:half], values[half:])]
@@ -191,6 +197,7 @@ class MachineWatch:
             values, rate_hz, self._table, self._settings.rpm, self.baseline, self.model.score
         )
         self._operate(assessment, mono_ns)
+        assessment = self._with_severity(assessment, mono_ns)
         running = self.operating.name == RUNNING
         normal = self.states.current.normal
         if normal is not None:
@@ -215,9 +222,20 @@ class MachineWatch:
         self.operating = self.operating.after(moves, mono_ns)
         if self.operating.name == STOPPED:
             self._warm_since_ns = None
+            self._stretch_severity = None
             self._insights.over()
         elif self._warm_since_ns is None:
             self._warm_since_ns = mono_ns
+
+    def _with_severity(self, assessment: "Assessment", mono_ns: int) -> "Assessment":
+        """Severity is the last stretch's: a window holds too few periods of a slow shaft.
+
+        The window's own stands before the first one, and when none could be trusted for long.
+        """
+        severity = self._stretch_severity
+        if severity is None or mono_ns - self._stretch_ns > SEVERITY_HOLD_S * 1e9:
+            return assessment
+        return assessment._replace(severity=severity)
 
     def _check_baselines(self, rate_hz: float, axes: int) -> None:
         for state in self.states.states:

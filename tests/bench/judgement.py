@@ -21,7 +21,7 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from agent.analysis.anomaly import StatisticsModel
-from agent.analysis.assess import assess
+from agent.analysis.assess import assess, severity_of
 from agent.analysis.evidence import machine_facts
 from agent.analysis.examine import examine
 from agent.analysis.features import (
@@ -96,6 +96,7 @@ def cpu_ms(rate_hz: float) -> float:
 
     def look() -> None:
         examine(stretch, rate_hz, facts)
+        severity_of([stretch], rate_hz, settings, 1770.0)
         for part in (stretch, stretch[:half], stretch[half:]):
             signature(part, rate_hz)
 
@@ -203,7 +204,8 @@ def table(alarms: list[Any], options: Any, found: Any) -> str:
         f" {options.every:g} s).{' ' + '; '.join(causes) + '.' if causes else ''}\n\n"
         "**Detection**: the fault is there at once at the severity given (1: about to fail); the"
         " delay is until the first warning or alarm, whose cause is named; the findings are those"
-        f" that stood within {GIVEN_UP_S:.0f} s. On-delay and N of M make 12 s the least.\n\n"
+        f" that stood within {GIVEN_UP_S:.0f} s. On-delay and N of M make 12 s the least; severity"
+        f" is of the last stretch of {EXAMINE_S:.0f} s, so it follows by as much.\n\n"
         "| fault | severity | delay | first cause | findings |\n|---|---|---|---|---|\n"
         + "\n".join(rows)
         + "\n"

@@ -286,7 +286,7 @@ def test_a_slow_machine_is_judged_down_to_two_hertz(
     np.savetxt(tmp_path / "slow.csv", g * np.sin(2 * np.pi * 5 * t))
     words = (str(tmp_path / "slow.csv"), "--rate-hz", RATE_HZ)
     slow = judged(capsys, *words, "--rpm", "300")["severity"]
-    assert slow["velocity_rms_mm_s"] == pytest.approx(10.0, rel=0.05) and slow["zone"] == "D"
+    assert slow["velocity_rms_mm_s"] == pytest.approx(10.0, rel=0.01) and slow["zone"] == "D"
     assert judged(capsys, *words, "--rpm", "900")["severity"]["velocity_rms_mm_s"] < 2
 
 
