@@ -126,9 +126,28 @@ def _from_table(text: str) -> "Bearing":
         return known[name]
     if name in refused:
         raise BearingFault(f"bearing: {text} must not be used: {refused[name]}; {EXPECTED}")
+    plain_size = _of_size(text.strip())
+    if plain_size is not None:
+        return plain_size
     near = ", ".join(near_names(text))
     offered = f" (near: {near})" if near else ""
     raise BearingFault(f"bearing: {text!r} is not known{offered}; {EXPECTED}")
+
+
+def _of_size(size: str) -> "Bearing | None":
+    """The bearing of a bare size, as of 6205 for 6205-2RS: what follows the dash is seals and make.
+
+    Only where all rows of that size agree; a letter right behind the size (318K, 318W) may stand
+    for another number of balls.
+    """
+    if not size.isdigit():
+        return None
+    rows = [one for one in _table()[0].values() if one.name.partition("-")[0] == size]
+    for row in rows:
+        for one, other in zip(row.orders, rows[0].orders):
+            if abs(one / other - 1) > SLACK:
+                return None
+    return rows[0] if rows else None
 
 
 def near_names(text: str) -> "list[str]":

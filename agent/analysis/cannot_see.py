@@ -44,9 +44,6 @@ CODES = (
     MOUNTING,
 )
 
-EARLY_BEARING_HZ = (
-    2000.0  # housings ring above it when a race begins to pit; an ADXL345 ends at 1600
-)
 EARLY_BEARING = "bearing_early"  # also where nobody has said which bearing it is
 CAVITATION_HZ = 1000.0
 MOUNTING_HZ = 5000.0  # a magnet or adhesive holds to about here, a stud further (ISO 5348)

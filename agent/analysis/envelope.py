@@ -10,7 +10,7 @@ What is named, and when not, is in agent.analysis.naming; and no axis may name a
 
 import numpy as np
 
-from agent.analysis.combs import HARMONICS, RESOLVED, SPEED_ERROR, levels, shaft_line
+from agent.analysis.combs import HARMONICS, RESOLVED, SPEED_ERROR, levels, shaft_line, shows_shaft
 from agent.analysis.naming import SLIP, Shaft, judge_axis, unknown
 from agent.analysis.whitening import envelope_power, smooth_at_most, spectrum_lines, whitened
 
@@ -28,6 +28,7 @@ LOW_HZ = 300.0  # below it the shaft's and the mains' own lines are
 BAND_SHARE = 0.95  # of the bandwidth, of Nyquist: a filter's edge is not flat
 SLOW_HZ = 4000.0  # up to this bandwidth pre-whitening has too little band to hear in
 SEES_HZ = 1000.0  # sensors below miss half of the recorded faults: their silence means nothing
+SEEN_ENOUGH = 1.1  # level of the shaft's comb, also in the envelope, that noise alone has not
 REVOLUTIONS_MIN = 20.0  # of the shaft in a stretch: fewer do not part the elements
 SEGMENT_S = 8.0  # longer, and a speed that wanders smears the lines; then segments are averaged
 
@@ -42,6 +43,8 @@ REASONS = (  # why a verdict is `unknown`
     "ambiguous",
     "near_whole_order",
     "speed_unsure",
+    "speed_unseen",
+    "field_order",
     "axes_disagree",
 )
 
@@ -194,11 +197,23 @@ def _shaft(powers: "list[tuple[Floats, Floats, float]]", shaft_hz: float) -> "Sh
     """Its place, from the axis that shows its multiples best; else where it is said to be."""
     spacing_hz = powers[0][2]
     nominal = shaft_hz / spacing_hz
-    found = [shaft_line(levels(direct, int(nominal / 2)), nominal) for _, direct, _ in powers]
-    line, level = max(found, key=lambda one: one[1])
+    direct = [levels(one, int(nominal / 2)) for _, one, _ in powers]
+    line, level = max((shaft_line(one, nominal) for one in direct), key=lambda one: one[1])
     if level >= RESOLVED:
-        return Shaft(line, True, spacing_hz)
-    return Shaft(nominal, False, spacing_hz)
+        return Shaft(line, True, spacing_hz, True)
+    seen = (
+        any(_shows_comb(one, nominal) for one, _, _ in powers)
+        or any(_shows_comb(one, nominal) for _, one, _ in powers)
+        or any(shows_shaft(one, nominal, spacing_hz) for one in direct)
+    )
+    return Shaft(nominal, False, spacing_hz, seen)
+
+
+def _shows_comb(power: "Floats", nominal: float) -> bool:
+    """Whether a comb of the shaft has its best place within 3 % of the nominal, not beyond it."""
+    level = levels(power, int(nominal / 2))
+    line, height = shaft_line(level, nominal, 2 * SPEED_ERROR)
+    return height >= SEEN_ENOUGH and abs(line - nominal) <= SPEED_ERROR * nominal
 
 
 def _combined(axes: "list[BearingVerdict]", method: str) -> "BearingVerdict":

@@ -7,7 +7,12 @@ named is worse than silence. An element is named only when
   * it is clearly ahead of every other element (a sideband of it does not count as another), also
     where the speed is off by 3 % more than it seems,
   * nothing else that repeats explains the envelope better,
-  * it lies off the multiples of the shaft and of the mains, by more than their skirts are wide.
+  * it lies off the multiples of the shaft and of the mains, by more than their skirts are wide,
+  * it lies off the orders at which a motor's field swells (below),
+  * and the shaft's own lines were seen at the speed used: with 10 % of error in it an element's
+    order is another's.
+The field of a motor with p poles swells p / (1 - slip) times in a turn of its shaft, fed by an
+inverter too, and the noise of the magnets with it: no bearing is told from that there.
 Something else that strikes at an element's very order cannot be told from it: see
 tests.bench.bearings.
 """
@@ -20,6 +25,7 @@ from agent.analysis.bearings import BearingVerdict
 from agent.analysis.combs import (
     BLANK_LINES,
     HARMONICS,
+    MAINS_HZ,
     SPEED_ERROR,
     STEP,
     best_of,
@@ -38,7 +44,8 @@ if TYPE_CHECKING:
 
 SLIP = 0.02
 SLIP_UNSURE = 0.05  # of slip and speed together: who strikes here is not overlooked
-MAINS_HZ = (50.0, 60.0)
+FIELD_POLES = (2, 4, 6, 8)
+FIELD_ORDERS = (-0.01, 0.06)  # shares of `poles`: slip to 5 %, and the errors of the two lines
 NAMED = {"whitened": 1.7, "band": 1.8}  # score from which an element is named
 NEAR_WHOLE = 0.06  # an order this near to a whole one: lines of the shaft wander this far,
 NEAR_WHOLE_MORE = 0.4  # so it takes this much more to be named
@@ -53,8 +60,9 @@ ORDERS_SEARCHED = (0.3, 8.5)  # where else something may repeat
 
 # `line`: its place among the lines. `score`: mean of `parts`, the levels of its multiples there.
 Heard = namedtuple("Heard", ("name", "order", "line", "score", "parts"))
-# `line`: the shaft's place among the lines; `spacing_hz` of the lines.
-Shaft = namedtuple("Shaft", ("line", "resolved", "spacing_hz"))
+# `line`: the shaft's place among the lines, exact where `resolved`; `spacing_hz` of the lines.
+# `seen`: something of the shaft's own shows at that speed, if not enough to measure it by.
+Shaft = namedtuple("Shaft", ("line", "resolved", "spacing_hz", "seen"))
 
 
 def unknown(method: str, reason: str) -> "BearingVerdict":
@@ -88,6 +96,10 @@ def judge_axis(
         or _other_repeats(level, best, shaft, orders)
     ):
         return unknown(method, "ambiguous")
+    if not shaft.seen:
+        return unknown(method, "speed_unseen")
+    if _at_the_field(best.line / shaft.line):
+        return unknown(method, "field_order")
     return BearingVerdict(
         best.name,
         best.order,
@@ -141,6 +153,12 @@ def _from_whole(order: float) -> float:
 def _hidden(order: float, shaft: "Shaft") -> bool:
     """Too near a whole order for a speed that is not sure: it may as well be the shaft's line."""
     return not shaft.resolved and _from_whole(order) <= (SLIP + SPEED_ERROR) * order
+
+
+def _at_the_field(order: float) -> bool:
+    """Does the field of a motor, and the noise it makes, swell at this order?"""
+    low, high = FIELD_ORDERS
+    return any(poles * (1 + low) <= order <= poles * (1 + high) for poles in FIELD_POLES)
 
 
 def _needed(order: float, method: str) -> float:

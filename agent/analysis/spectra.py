@@ -6,6 +6,8 @@ all bins equals the mean square of the signal whatever its content.
 
 import numpy as np
 
+from agent.analysis.whitening import hann
+
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import NamedTuple
@@ -29,10 +31,9 @@ STANDARD_GRAVITY_MM_S2 = 9806.65  # ISO 80000-3
 ISO_BAND_HZ = (10.0, 1000.0)  # ISO 20816-1, broad-band vibration
 ISO_BAND_SLOW_HZ = (2.0, 1000.0)  # below 600 r/min
 SLOW_RPM = 600.0
+HANN_MEAN_SQUARE = 0.375  # of the periodic window, exactly, from three samples on
 MIN_PERIODS = 3  # of the lower band edge in a window: fewer make an RMS of that edge meaningless
 LINE_BINS = 2  # to either side of a line, in a Hann window: its main lobe
-
-_hann_cache: "dict[int, tuple[Floats, float]]" = {}
 
 
 def power_spectrum(acceleration_g: "Floats", rate_hz: float) -> "Spectrum":
@@ -47,9 +48,8 @@ def power_spectrum(acceleration_g: "Floats", rate_hz: float) -> "Spectrum":
         raise ValueError(f"rate_hz: {rate_hz} is not a sample rate (expected more than 0)")
     if not np.isfinite(acceleration_g).all():
         raise ValueError("window: holds a value that is not finite")
-    hann, power_gain = _hann(n)
-    lines = np.fft.rfft((acceleration_g - acceleration_g.mean()) * hann)
-    power = (lines.real**2 + lines.imag**2) * (2.0 / (n * n * power_gain))
+    lines = np.fft.rfft((acceleration_g - acceleration_g.mean()) * hann(n))
+    power = (lines.real**2 + lines.imag**2) * (2.0 / (n * n * HANN_MEAN_SQUARE))
     power[0] *= 0.5
     if n % 2 == 0:
         power[-1] *= 0.5
@@ -131,11 +131,3 @@ def envelope(acceleration_g: "Floats", rate_hz: float, low_hz: float, high_hz: f
     lines = np.zeros(n, dtype=np.complex128)
     lines[first:last] = 2.0 * np.fft.rfft(acceleration_g)[first:last]
     return np.abs(np.fft.ifft(lines))
-
-
-def _hann(n: int) -> "tuple[Floats, float]":
-    """Periodic Hann window and its mean square, kept per length (a run uses one or two lengths)."""
-    if n not in _hann_cache:
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)
-        _hann_cache[n] = (window, float((window**2).mean()))
-    return _hann_cache[n]

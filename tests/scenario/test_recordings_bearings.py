@@ -182,10 +182,11 @@ def test_interference_and_baselines_are_none_and_not_just_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("sensor", "at_least"),
-    [("direct", 37), ("adxl345@3200", 25)],
+    [("direct", 37), ("adxl345@3200", 24)],
 )
 def test_a_slower_sensor_names_fewer(sensor: str, at_least: int) -> None:
-    """Of the 41 recordings of races of CWRU, MFPT and HIT-SM."""
+    """Of the 41 recordings of races of CWRU, MFPT and HIT-SM; four more would be named by the
+    ADXL345 if an element were named at a speed of which nothing shows."""
     found = judged(sensor)
     named = [one.name for one, v in found if outcome(one, v) == "named" and one.folder != "adi"]
     assert len(named) >= at_least, len(named)

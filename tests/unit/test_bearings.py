@@ -125,7 +125,8 @@ def test_a_name_that_stands_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "near"), [("6205", "6205-2RS JEM SKF"), ("205", "205K"), ("ER16", "MB ER-16K")]
+    ("text", "near"),
+    [("6205-2", "6205-2RS JEM SKF"), ("205", "205K"), ("318", "318W"), ("ER16", "MB ER-16K")],
 )
 def test_a_near_miss_is_refused_and_the_near_name_offered(text: str, near: str) -> None:
     assert near in near_names(text)
@@ -184,3 +185,14 @@ def test_orders_of_any_geometry_keep_the_identities(
     share = 1 - 2 * ftf
     assert bsf == pytest.approx((1 - share**2) / (2 * share))
     assert bearing_for(f"{balls},{ball_mm},{pitch_mm},{contact_deg}").orders.bpfo == bpfo
+
+
+@pytest.mark.parametrize("size", ["6205", " 6203 "])
+def test_a_bare_size_is_its_only_row(size: str) -> None:
+    assert bearing_for(size) == bearing_for(f"{size.strip()}-2RS")
+
+
+@pytest.mark.parametrize("size", ["620", "62", "305", "6204", "16"])
+def test_a_bare_size_that_no_row_has_is_refused(size: str) -> None:
+    with pytest.raises(BearingFault):
+        bearing_for(size)

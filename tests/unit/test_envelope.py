@@ -36,13 +36,19 @@ def noise(seed: int, seconds: float = 4.0, axes: int = 1, rate_hz: float = RATE_
     return np.random.default_rng(seed).normal(size=(int(seconds * rate_hz), axes))
 
 
+def shaft(hz: float, seconds: float = 4.0) -> Floats:
+    """What a little unbalance and misalignment shake at the shaft's first orders."""
+    t_s = np.arange(int(seconds * RATE_HZ))[:, None] / RATE_HZ
+    return np.asarray(0.1 * sum(np.sin(2 * np.pi * k * hz * t_s) for k in range(1, 7)))
+
+
 def struck(order: float, strength: float = 6.0, slip: float = 0.0, seed: int = 1) -> Floats:
-    """Noise with a ringing of 3 kHz that begins anew at `order` times the shaft's speed.
+    """Noise, and the shaft, with a ringing of 3 kHz that begins anew at `order` times its speed.
 
     Each a little early or late, as rolling elements are (impacts to the sample are a gear's); a
     cage's rub the more, so that its ninth multiple, where the outer race is, has faded.
     """
-    values = noise(seed)
+    values = noise(seed) + shaft(SHAFT_HZ)
     hz = order * (1 + slip) * SHAFT_HZ
     chance = np.random.default_rng(seed + 1)
     t_s = np.arange(0.1, len(values) / RATE_HZ - 0.1, 1 / hz)
@@ -277,3 +283,27 @@ def test_what_is_out_of_sight_is_not_named() -> None:
 
 def test_every_reason_is_a_sentence_of_its_own_on_the_page() -> None:
     assert [reason for reason in REASONS if not has_text(f"bearing.why.{reason}")] == []
+
+
+@pytest.mark.parametrize("off", [-0.15, -0.1, 0.1, 0.15])
+def test_at_a_speed_that_is_far_off_no_element_is_named(off: float) -> None:
+    """The race strikes where the ball of this bearing would at the speed that was given."""
+    at = 2 * ORDERS.bsf * (1 + off)
+    found = judged(struck(at), SHAFT_HZ * (1 + off))
+    assert (found.verdict, found.reason) == ("unknown", "speed_unseen")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("poles", [2, 4, 6])
+def test_a_healthy_motor_behind_an_inverter_has_no_damaged_element(poles: int, seed: int) -> None:
+    """Magnetic noise swells at twice the inverter's frequency, where this outer race strikes."""
+    slip = 0.01 * (seed + 1)
+    hz = poles * SHAFT_HZ / (1 - slip)
+    swell = 2 * np.pi * hz * np.arange(int(4 * RATE_HZ))[:, None] / RATE_HZ
+    hum = 1 + 0.6 * np.cos(swell) + 0.3 * np.cos(2 * swell) + 0.25 * np.cos(3 * swell)
+    balls = 2 * poles + 2
+    ftf = poles * 1.03 / balls
+    share = 1 - 2 * ftf
+    bearing = BearingOrders(ftf * balls, balls - ftf * balls, (1 - share**2) / share / 2, ftf)
+    found = judge_bearing(noise(seed) * hum + shaft(SHAFT_HZ), RATE_HZ, SHAFT_HZ, bearing, None)
+    assert found.verdict in ("unknown", "none"), found

@@ -18,6 +18,7 @@ def heard(
     resolved: bool = True,
     spacing_hz: float = 0.2,
     harmonics: "tuple[int, ...]" = (1, 2, 3),
+    seen: bool = True,
 ) -> BearingVerdict:
     """The verdict on even noise with lines at multiples of {order: level in decades}."""
     power = np.ones(int(3.4 * 2 * SHAFT_LINE * orders.bpfi / 2))
@@ -32,7 +33,8 @@ def heard(
         ("rolling_element", 2 * orders.bsf),
         ("cage", orders.ftf),
     ]
-    return judge_axis(power, Shaft(SHAFT_LINE, resolved, spacing_hz), elements, orders, "whitened")
+    shaft = Shaft(SHAFT_LINE, resolved, spacing_hz, seen)
+    return judge_axis(power, shaft, elements, orders, "whitened")
 
 
 @pytest.mark.parametrize(
@@ -130,3 +132,17 @@ def test_silence_at_an_unsure_speed_is_searched_further_before_it_counts() -> No
     assert heard({BPFO * 1.035: 2.0}, resolved=False).reason == "speed_unsure"
     assert heard({BPFO * 1.035: 2.0}, resolved=True).verdict == "none"
     assert heard({}, resolved=False).verdict == "none"
+
+
+def test_no_element_is_named_at_a_speed_at_which_nothing_of_the_shaft_shows() -> None:
+    assert heard({BPFO: 3.0}, resolved=False, seen=True).verdict == "outer"
+    found = heard({BPFO: 3.0}, resolved=False, seen=False)
+    assert (found.verdict, found.reason) == ("unknown", "speed_unseen")
+
+
+@pytest.mark.parametrize("slip", [0.01, 0.03, 0.05])
+def test_a_race_where_a_motors_field_swells_is_not_told_from_it(slip: float) -> None:
+    """Four poles and ten balls: 4 / (1 - slip) turns; the same race beyond it is named."""
+    ten = bearing_for("10,12,70,0").orders
+    assert heard({4 / (1 - slip): 3.0}, ten._replace(bpfo=4 / (1 - slip))).reason == "field_order"
+    assert heard({4.30: 3.0}, ten._replace(bpfo=4.30)).verdict == "outer"
