@@ -11,6 +11,7 @@ from collections import namedtuple
 from agent.limits import BUSY_WAIT_S, WAL_BYTES, WAL_GROWN_BYTES
 from agent.ports import LANES, StoreFault, row_boot
 from agent.store import captures, dates, lanes, old_files, past, relief
+from agent.store.boots import BOOT_MAX
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ TELEMETRY_FILE = FileKind(
 )
 CAPTURES_FILE = FileKind(1, (*captures.TABLES, BOOTS), {})
 SETTINGS_FILE = FileKind(1, ("CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT)", BOOTS), {})
-BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
 DISK_ERRORS = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,

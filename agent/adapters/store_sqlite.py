@@ -24,6 +24,7 @@ from agent.sqlite_files import (
     open_or_set_aside,
 )
 from agent.store.ballast import Ballast, disk_bytes, free_bytes
+from agent.store.boots import remembered
 from agent.store.captures import Capture, keep
 from agent.store.dates import Dates
 from agent.store.lanes import Lanes
@@ -162,10 +163,8 @@ class SqliteStore:
             self._db[name], note = self._open_or_set_aside(name)
             if note:
                 notes.append(note)
-        self.boot = self._next_boot()
-        note = self._keep_boot()
-        if note:
-            notes.append(note)
+        self.boot, unread = self._next_boot()
+        notes += [note for note in (unread, self._keep_boot()) if note]
         db = self._db[TELEMETRY]
         self._lanes, self._dates = Lanes(db, self.boot), Dates(db, self.boot)
         self._past = Past(db, self.boot, self._dates)
@@ -193,13 +192,13 @@ class SqliteStore:
         rows = f"{count} of its rows were found again, {missing} are known to be lost"
         return f"{what}; {rows}" if log == BROKEN else ""
 
-    def _next_boot(self) -> int:
-        """One more than any that was used: both files and the lock remember, two may be lost."""
+    def _next_boot(self) -> "tuple[int, str]":
+        """(one more than any that files and lock remember, "" or why the lock could not tell)."""
         known = [self._number(name, "SELECT MAX(boot) FROM boots") for name in self._db]
         newest = newest_boot(self._db[TELEMETRY].conn)
         self._lock.seek(0)
-        text = self._lock.read(20)
-        return max(*known, newest, int(text) if text.isdigit() else 0) + 1
+        locked, unread = remembered(self._lock.read(20))
+        return max(*known, newest, locked) + 1, unread
 
     def _keep_boot(self) -> str:
         """Remembers the boot in three places; "" or what it means that the disk refuses."""
@@ -210,7 +209,7 @@ class SqliteStore:
                     db.execute("INSERT INTO boots (boot) VALUES (?)", (self.boot,))
             self._lock.seek(0)
             self._lock.truncate()
-            self._lock.write(str(self.boot))
+            self._lock.write(str(self.boot).encode())
             self._lock.flush()
             os.fsync(self._lock.fileno())
         except (sqlite3.OperationalError, OSError) as error:
@@ -220,7 +219,7 @@ class SqliteStore:
         return ""
 
     def _take_lock(self) -> None:
-        self._lock = (self._directory / "lock").open("a+")
+        self._lock = (self._directory / "lock").open("a+b")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
