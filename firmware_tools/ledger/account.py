@@ -5,12 +5,14 @@ tombstone, or is part of a thinned row, or is a hole. A hole is open while the d
 its rows (they may come yet), and lost once the device has freed them.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from firmware_tools.ledger.ranges import Ranges
 
 TOMBSTONE, CLOCK = "tombstone", "clock"
+REFUSALS = 16  # that are told; all are counted
 
 
 class Key(NamedTuple):
@@ -96,11 +98,17 @@ class Account:
         self._told: dict[tuple[str, str], Told] = {}
         self._told_base: dict[tuple[str, str], int] = {}
         self.invalid = 0
+        self.refusals: deque[tuple[str, str]] = deque(maxlen=REFUSALS)
 
     def stream(self, key: Key) -> Stream:
         if key not in self.streams:
             self.streams[key] = Stream(key)
         return self.streams[key]
+
+    def refuse(self, place: str, why: str) -> None:
+        """A message of `place` (its topic) that is not kept: counted, and told with its reason."""
+        self.invalid += 1
+        self.refusals.append((place, why))
 
     def take(self, device: str, bundle: dict[str, Any], rows: list[Row]) -> list[Row]:
         """A checked bundle; the rows that are new, to be kept."""

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 from firmware_tools.ledger.account import TOMBSTONE, Account, Key, Row, Stream, Told
-from firmware_tools.ledger.read import tombstone_body
+from firmware_tools.ledger.read import Invalid, tombstone_body
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS rows (device TEXT NOT NULL, boot BIGINT NOT NULL,"
@@ -99,7 +99,10 @@ class Keeper:
             stream.received.add(first, last)
             stream.thinned += last - first
         for device, body in self._asked(TOMBSTONES):
-            account.bury(device, tombstone_body(body))
+            try:
+                account.bury(device, tombstone_body(body))
+            except Invalid as error:  # kept by an earlier version, that let it in
+                account.refuse(device, str(error))
         for device, lane, base, produced, left in self._asked(TOLD):
             account.remember(device, lane, base, Told(produced, left))
         return account

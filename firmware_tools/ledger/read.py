@@ -1,6 +1,7 @@
 """Messages of devices, from bytes that nobody has checked: size first, then shape, then values."""
 
 import json
+import math
 from typing import Any
 
 from firmware_tools.ledger.account import TOMBSTONE, Row, Told
@@ -9,6 +10,9 @@ DATA_BYTES = 64 * 1024  # the wire's own limit of a bundle
 ROWS = 1000
 LANES = ("alarm", "live", "history")
 SEQ_MAX = 0xFFFFFFFF
+WHOLE_BITS = 63  # what either database's BIGINT holds beside the sign
+DEPTH = 64  # a device's body has three levels
+NAME = 200  # characters of SITE/DEVICE: PostgreSQL's index takes 2704 bytes a row
 
 
 class Invalid(ValueError):
@@ -17,6 +21,8 @@ class Invalid(ValueError):
 
 def read_bundle(device: str, lane: str, payload: bytes) -> tuple[dict[str, Any], list[Row]]:
     """A bundle's head and its rows. Invalid."""
+    if len(device) > NAME or not device.isprintable():
+        raise Invalid(f"{device!r:.60} is not the name of a device")
     held = _object(payload)
     if held.get("schema") != 2 or held.get("lane") != lane or lane not in LANES:
         raise Invalid("not a bundle of this lane in schema 2")
@@ -36,11 +42,13 @@ def _row(device: str, boot: int, lane: str, row: Any) -> Row:
     first: Any = row.get("first_seq", 0)
     if not _whole(seq, 1) or not _whole(first, 0) or first > seq:
         raise Invalid(f"seq: {seq!r}, first_seq: {first!r}")
-    if not isinstance(row.get("mono_ns"), int) or not isinstance(row.get("kind"), str):
+    if type(row.get("mono_ns")) is not int or not isinstance(row.get("kind"), str):
         raise Invalid("mono_ns or kind is missing")
     if row["kind"] == TOMBSTONE:
         check_tombstone(row["body"])
     body = json.dumps(row["body"], separators=(",", ":"), ensure_ascii=False)
+    if len(body.encode()) > DATA_BYTES:
+        raise Invalid(f"a body that takes more than {DATA_BYTES} bytes when it is kept")
     return Row(device, boot, lane, seq, first, row["mono_ns"], row["kind"], body)
 
 
@@ -76,9 +84,10 @@ def _object(payload: bytes) -> dict[str, Any]:
     if len(payload) > DATA_BYTES:
         raise Invalid(f"{len(payload)} bytes, at most {DATA_BYTES}")
     try:
-        held = json.loads(payload, parse_constant=_refuse)
+        held = json.loads(payload, parse_constant=_refuse, parse_float=_finite, parse_int=_bounded)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"not JSON: {error}") from None
+    _check_text(held)
     if not isinstance(held, dict):
         raise Invalid("not an object")
     return held
@@ -86,6 +95,41 @@ def _object(payload: bytes) -> dict[str, Any]:
 
 def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not a number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits:.40} is beyond what a number can be")
+    return value
+
+
+def _bounded(digits: str) -> int:
+    value = int(digits)
+    if value.bit_length() > WHOLE_BITS:
+        raise ValueError(f"{digits:.40} is beyond 64 bit")
+    return value
+
+
+def _check_text(held: Any) -> None:
+    """Invalid for text that no database keeps (half a character, NUL), and for what is deep."""
+    level, depth = [held], 0
+    while level:
+        for value in level:
+            if isinstance(value, str) and any(
+                c == "\0" or "\ud800" <= c <= "\udfff" for c in value
+            ):
+                raise Invalid(f"{value!r:.60}: text that cannot be kept")
+        level = [part for value in level for part in _parts(value)]
+        depth += 1
+        if depth > DEPTH:
+            raise Invalid(f"more than {DEPTH} levels")
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else []
 
 
 def _whole(value: Any, low: int) -> bool:

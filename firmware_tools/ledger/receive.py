@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from firmware_tools.ledger.account import CLOCK, TOMBSTONE, Account, Key, Row
 from firmware_tools.ledger.keep import Keeper
-from firmware_tools.ledger.read import Invalid, read_bundle, read_status
+from firmware_tools.ledger.read import read_bundle, read_status
 
 BATCH_MESSAGES = 500
 BATCH_S = 0.05  # a receipt waits this long for company
@@ -94,9 +94,11 @@ class Receiver:
         return batch
 
     def _take(self, message: Any) -> tuple[list[Row], set[Key]]:
-        """(new rows, streams that changed) of one message; what is not valid is counted."""
+        """(new rows, streams that changed) of one message; what is not valid is refused."""
+        topic = ""
         try:
-            _, site, device, *rest = message.topic.split("/")
+            topic = message.topic
+            _, site, device, *rest = topic.split("/")
             name = f"{site}/{device}"
             if rest == ["status"]:
                 self.account.status(name, *read_status(message.payload))
@@ -105,8 +107,8 @@ class Receiver:
             if rest == ["data", "test"]:  # somebody tries whether publishing is allowed
                 return [], set()
             bundle, rows = read_bundle(name, rest[1], message.payload)
-        except (Invalid, ValueError, IndexError):
-            self.account.invalid += 1
+        except (ValueError, IndexError) as error:  # Invalid is a ValueError
+            self.account.refuse(ascii(topic)[1:-1], str(error))
             return [], set()
         new = self.account.take(name, bundle, rows)
         keys = {Key(name, bundle["boot"], bundle["lane"])}

@@ -73,6 +73,9 @@ def table(account: Account, note: str) -> str:
         rows.append(" ".join(f"{v!s:>{w}}" for v, (_, w) in zip(values, COLUMNS, strict=True)))
     told = summary(account)
     rest = [f"missing by the device's own account: {d} {n}" for d, n in told["unaccounted"].items()]
+    if account.refusals:
+        place, why = account.refusals[-1]
+        rest.append(f"refused: {account.invalid}, the last of {place:.100}: {why}")
     verdict = "nothing is missing" if told["complete"] else "ROWS ARE MISSING"
     return "\n".join([note, head, *rows, *rest, verdict]) + "\n"
 
@@ -94,6 +97,9 @@ class Teller:
         self._out.flush()
 
     def _tell_lines(self, account: Account) -> None:
+        while account.refusals:
+            place, why = account.refusals.popleft()
+            self._print({"event": "refused", "topic": place, "why": why})
         for line in lines(account):
             key = (line["device"], line["boot"], line["lane"])
             if self._told.get(key) != line:

@@ -88,6 +88,30 @@ def test_holes_copies_and_receipts_of_a_device(tmp_path: Path, broker: Mosquitto
         device.close()
 
 
+def test_a_message_that_no_database_keeps_is_told_and_never_comes_again(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    device = Device(broker.port)
+    head = b'{"schema":2,"boot":1,"lane":"live","freed_to":0,"seq_from":1,"rows":['
+    try:
+        assert ledger(tmp_path, broker.port)[0] == 0, "its session at the broker begins"
+        for poison in (
+            b'"mono_ns":99999999999999999999,"kind":"x"',
+            b'"mono_ns":1,"kind":"\\ud800"',
+        ):
+            device.say(head + b'{"seq":1,' + poison + b',"body":{}}]}')
+        device.send(1, 2)
+        code, said = ledger(tmp_path, broker.port)
+        assert code == 0 and said[-1]["rows"] == 2 and said[-1]["invalid"] == 2
+        told = [line for line in said if line["event"] == "refused"]
+        assert [line["topic"] for line in told] == ["latido/s/d/data/live"] * 2
+        assert "64 bit" in told[0]["why"] and "ud800" in told[1]["why"]
+        code, said = ledger(tmp_path, broker.port)
+        assert code == 0 and said[-1]["invalid"] == 0, "each had its PUBACK"
+    finally:
+        device.close()
+
+
 def test_the_recipe_of_telegraf_names_what_the_rows_hold() -> None:
     import tomllib
 

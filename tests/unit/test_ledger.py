@@ -144,6 +144,59 @@ def test_what_is_no_bundle_is_refused_with_a_reason(changes: dict[str, Any]) -> 
         read_bundle(DEVICE, "live", json.dumps({**BUNDLE, **changes}).encode())
 
 
+POISON = {
+    "number beyond 64 bit": '{"seq":1,"mono_ns":99999999999999999999,"kind":"x","body":{}}',
+    "lowest beyond 64 bit": '{"seq":1,"mono_ns":-9223372036854775809,"kind":"x","body":{}}',
+    "truth for a number": '{"seq":1,"mono_ns":true,"kind":"x","body":{}}',
+    "half a character in a body": '{"seq":1,"mono_ns":1,"kind":"x","body":{"a":"\\ud800"}}',
+    "half a character in a key": '{"seq":1,"mono_ns":1,"kind":"x","body":{"\\ud800":1}}',
+    "half a character in a kind": '{"seq":1,"mono_ns":1,"kind":"\\udfff","body":{}}',
+    "NUL in a body": '{"seq":1,"mono_ns":1,"kind":"x","body":{"a":["\\u0000"]}}',
+    "infinite": '{"seq":1,"mono_ns":1,"kind":"x","body":{"a":-1e400}}',
+    "deep": '{"seq":1,"mono_ns":1,"kind":"x","body":{"a":' + "[" * 900 + "]" * 900 + "}}",
+    "infinite tombstone": '{"seq":1,"mono_ns":1,"kind":"tombstone","body":'
+    '{"boot":1,"lane":"live","seq_from":1,"seq_to":2,"count":1e400}}',
+    "tombstone that grows": '{"seq":1,"mono_ns":1,"kind":"tombstone","body":'
+    '{"boot":1,"lane":"live","seq_from":1,"seq_to":2,"x":[' + ",".join(["1e5"] * 9000) + "]}}",
+}
+HEAD = '{"schema":2,"boot":1,"lane":"live","freed_to":0,"seq_from":1,"rows":['
+
+
+@pytest.mark.parametrize("row", POISON.values(), ids=POISON)
+def test_what_a_database_cannot_keep_is_refused_before_it(row: str) -> None:
+    with pytest.raises(Invalid, match=r"\w"):
+        read_bundle(DEVICE, "live", f"{HEAD}{row}]}}".encode())
+
+
+def test_the_bounds_themselves_are_kept_and_come_back(place: str) -> None:
+    rows = [
+        {"seq": n + 1, "mono_ns": value, "kind": "é€😀", "body": {"a": 1e308, "b": [value]}}
+        for n, value in enumerate((2**63 - 1, -(2**63) + 1))
+    ]
+    bundle = {**BUNDLE, "boot": 77, "rows": rows}
+    keeper = Keeper(place)
+    keeper.keep(read_bundle(DEVICE, "live", json.dumps(bundle).encode())[1], [], [])
+    assert Key(DEVICE, 77, "live") in keeper.load().streams
+    keeper.close()
+
+
+@pytest.mark.parametrize("name", ["s/" + "d" * 300, "s/\x1b[2J", "s/\x00"])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(Invalid, match="name of a device"):
+        read_bundle(name, "live", json.dumps(BUNDLE).encode())
+
+
+def test_a_tombstone_that_an_earlier_version_let_in_is_passed_over_and_said(place: str) -> None:
+    keeper = Keeper(place)
+    body = '{"boot":1,"lane":"live","seq_from":1,"seq_to":2,"count":Infinity}'
+    keeper.keep([Row("s/old", 1, "alarm", 1, 0, 0, "tombstone", body)], [], [])
+    account = keeper.load()
+    keeper.keep([Row("s/old", 1, "alarm", 1, 1, 0, "verdict", "{}")], [], [])
+    keeper.close()
+    assert account.invalid == 1 and "Infinity" in account.refusals[0][1]
+    assert "Infinity" in table(account, ""), "the screen tells of it"
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"[" * 60_000, b"\xff\xfe", b"NaN", b"[]", b'{"schema":2']
 )
