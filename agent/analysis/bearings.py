@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         Of the element named (else None): its `order` of impacts (of a rolling element 2 x BSF),
         where they are (`measured_hz`), `slip` against that order at the speed found, how many
         of three `harmonics` stand out, and `score`, the mean level of the three in decades.
+        `supported`: it swells as that element does (an inner race with the shaft, a ball with the
+        cage), which something else that knocks at the same rate would not.
         """
 
         verdict: str
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
         score: float | None
         method: str
         reason: str
+        supported: bool = False
 else:
     from collections import namedtuple
 
@@ -58,7 +61,18 @@ else:
     Bearing = namedtuple("Bearing", ("name", "orders", "source"))
     BearingVerdict = namedtuple(
         "BearingVerdict",
-        ("verdict", "order", "measured_hz", "slip", "harmonics", "score", "method", "reason"),
+        (
+            "verdict",
+            "order",
+            "measured_hz",
+            "slip",
+            "harmonics",
+            "score",
+            "method",
+            "reason",
+            "supported",
+        ),
+        defaults=(False,),
     )
 
 TABLE = __file__.rsplit("/", 1)[0] + "/bearings.json"

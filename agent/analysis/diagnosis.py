@@ -68,6 +68,7 @@ RIVALS = ("unbalance", "misalignment", "looseness")
 ELEMENTS = ("inner", "outer", "rolling_element", "cage")
 FINDINGS_MAX = 3
 NO_BASELINE = 0.6
+UNSUPPORTED = 0.6  # an element without the sidebands of what loads it
 
 
 class Seen:
@@ -281,7 +282,8 @@ def _overheating(seen: "Seen") -> "Finding | None":
 
 
 def _bearing(bearing: "Any") -> "Finding | None":
-    """What judge_bearing named; its score is in decades above the noise. Ceiling 0.95."""
+    """What judge_bearing named; its score is in decades above the noise. Ceiling 0.95 where it
+    swells as that element does; else 0.6: what else knocks at its rate looks the same."""
     if bearing.verdict not in ELEMENTS:
         return None
     facts = {
@@ -291,8 +293,10 @@ def _bearing(bearing: "Any") -> "Finding | None":
         "harmonics": bearing.harmonics,
         "score": _rounded(bearing.score, 2),
         "method": bearing.method,
+        "supported": bearing.supported,
     }
-    confidence = min(0.95, 0.5 + 0.2 * max(0.0, float(bearing.score or 0.0) - 1.0))
+    ceiling = 0.95 if bearing.supported else UNSUPPORTED
+    confidence = min(ceiling, 0.5 + 0.2 * max(0.0, float(bearing.score or 0.0) - 1.0))
     return Finding(f"bearing_{bearing.verdict}", confidence, facts, "bearing")
 
 

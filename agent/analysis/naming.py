@@ -54,6 +54,7 @@ SEEN = 1.0  # level from which one multiple stands out
 AHEAD = 0.4  # of the score over the other elements'
 CAGE_ALONE = 1.5  # level of another element's line from which the cage is taken to modulate it
 EXPLAINED = 0.2  # how much better something else that repeats may fit
+SIDEBANDS_MIN = 2  # of four: by chance one in 10 000 times
 SIDEBANDS = (-2, -1, 1, 2)  # of shaft speed, around an element's lines
 RANK = ("inner", "outer", "rolling_element", "cage")  # whose sidebands are the stronger
 ORDERS_SEARCHED = (0.3, 8.5)  # where else something may repeat
@@ -109,7 +110,21 @@ def judge_axis(
         best.score,
         method,
         "",
+        _swells(level, best, shaft, orders),
     )
+
+
+def _swells(level: "Floats", best: "Heard", shaft: "Shaft", orders: "BearingOrders") -> bool:
+    """Do its first two multiples have the sidebands of what loads it, two of the four?
+
+    An inner race passes the load with the shaft, a ball with the cage; an outer race stands still
+    and a cage carries no load.
+    """
+    apart = {"inner": 1.0, "rolling_element": orders.ftf}.get(best.name)
+    if apart is None:
+        return False
+    places = [k * best.line + side * apart * shaft.line for k in (1, 2) for side in (-1, 1)]
+    return int((comb(level, np.array(places), 1) >= SEEN).sum()) >= SIDEBANDS_MIN
 
 
 def _quiet(

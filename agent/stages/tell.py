@@ -121,6 +121,7 @@ def bearing_body(bearing: "Any") -> "dict[str, Any]":
         "harmonics": bearing.harmonics,
         "method": bearing.method,
         "reason": bearing.reason,
+        "supported": bearing.supported,
     }
 
 

@@ -113,6 +113,14 @@ def test_an_element_named_by_the_envelope_is_a_finding_and_silences_cavitation()
     assert [finding.name for finding in silent] == ["cavitation"]
 
 
+def test_an_element_without_the_sidebands_of_its_load_is_likely_at_the_most() -> None:
+    evidence = gather(felt(1770.0, HEALTHY, 50.0, 3), RATE_HZ, pump(1770.0), BANDWIDTH_HZ)
+    for supported, expected in ((False, 0.6), (True, 0.9)):
+        verdict = BearingVerdict("inner", 5.415, 159.8, 0.0, 3, 3.0, "band", "", supported)
+        (found,) = diagnose(evidence, None, pump(1770.0), verdict)
+        assert found.confidence == expected
+
+
 def test_rivals_are_ranked_and_not_all_shouted() -> None:
     both = HEALTHY._replace(unbalance=0.6, looseness=1.0, misalignment=1.0, cavitation=0.5)
     found = examined(1180.0, both).findings

@@ -146,3 +146,15 @@ def test_a_race_where_a_motors_field_swells_is_not_told_from_it(slip: float) -> 
     ten = bearing_for("10,12,70,0").orders
     assert heard({4 / (1 - slip): 3.0}, ten._replace(bpfo=4 / (1 - slip))).reason == "field_order"
     assert heard({4.30: 3.0}, ten._replace(bpfo=4.30)).verdict == "outer"
+
+
+@pytest.mark.parametrize(
+    ("order", "apart", "supported"),
+    [(BPFI, 1.0, True), (BPFI, FTF, False), (BALL, FTF, True), (BALL, 1.0, False)],
+)
+def test_an_inner_race_swells_with_the_shaft_and_a_ball_with_the_cage(
+    order: float, apart: float, supported: bool
+) -> None:
+    found = heard({order: 3.0, order - apart: 1.5, order + apart: 1.5}, harmonics=(1, 2, 3))
+    assert found.verdict in ("inner", "rolling_element") and found.supported is supported
+    assert not heard({order: 3.0}).supported and not heard({BPFO: 3.0, BPFO - 1: 1.5}).supported
