@@ -7,18 +7,19 @@ clock, no file, no network.
 from collections import namedtuple
 
 from agent.analysis import anomaly
-from agent.analysis.assess import assess, stack
+from agent.analysis.assess import assess, median_of, stack
 from agent.analysis.evidence import gather
 from agent.analysis.examine import examine
 from agent.analysis.features import shortest_window
 from agent.analysis.healthy import typical
+from agent.analysis.mounting import TURNED_DEG, gravity_of, turned_deg
 from agent.analysis.rails import rails_of, rails_trust
 from agent.analysis.recording import RecordingFault
 from agent.analysis.resample import PASS_OF_NYQUIST, to_rate
 from agent.analysis.spectra import iso_band_hz
-from agent.analysis.trust import values_trust
+from agent.analysis.trust import duplicates_trust, peak_trust, values_trust, velocity_trust
 from agent.core.block import GOOD, OUT_OF_SPEC, worse
-from agent.judge_answer import answer_of, model_name, unjudged
+from agent.judge_answer import answer_of, baseline_invalid, model_name, unjudged
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ CLIPPED_SHARE_MAX = 0.25  # of the windows: what is left then are the quiet mome
 Question = namedtuple("Question", ("rate_hz", "unit", "column", "scale", "machine", "table"))
 # A recording as it is judged: `values` in g, shape (n, axes). A chip clips at `range_g`; without a
 # chip `rails` are where the recording itself was cut off.
-Heard = namedtuple("Heard", ("path", "values", "rate_hz", "bandwidth_hz", "range_g", "rails"))
+# `source`: the Recording itself, before anything smeared what it repeats.
+Heard = namedtuple(
+    "Heard", ("path", "values", "rate_hz", "bandwidth_hz", "range_g", "rails", "source")
+)
 # `windows` that may be judged; `stretches`: gapless parts made of such windows alone.
 Trusted = namedtuple("Trusted", ("quality", "windows", "stretches"))
 # What the baseline recordings taught: calibration, evidence, a note on their shortness.
@@ -64,7 +68,8 @@ def judge(
     heard, *taught = [_heard(one, lowest_hz, player) for one in [recording, *baselines]]
     frames = window_frames(heard.rate_hz, question.machine.rpm)
     trusted = _trusted(heard, frames, 2)
-    healthy = _taught(taught, frames, question, model)
+    turned = _turned_deg(heard, taught)
+    healthy = NOTHING_TAUGHT if turned else _taught(taught, frames, question, model)
     if not trusted.windows:
         answer = unjudged(recording.path, heard.rate_hz, trusted.quality, question.table)
         return Judgement(answer, None, heard.rate_hz, None)
@@ -79,6 +84,13 @@ def judge(
         )
         for window in trusted.windows
     ]
+    velocity = velocity_trust(median_of([one.severity.velocity_rms_mm_s for one in seen]))
+    if velocity[0] != GOOD:
+        rejected = trusted.quality["windows_rejected"] + len(trusted.windows)
+        why = {"status": velocity[0], "reasons": [velocity[1]], "windows_rejected": rejected}
+        quality = {**trusted.quality, **why}
+        answer = unjudged(recording.path, heard.rate_hz, quality, question.table)
+        return Judgement(answer, None, heard.rate_hz, None)
     examinations = [
         examine(part, heard.rate_hz, question.machine, heard.bandwidth_hz, healthy.evidence)
         for part in trusted.stretches
@@ -88,7 +100,18 @@ def judge(
     answer, chosen = answer_of(
         heard, trusted.quality, question, trusted.stretches, seen, examinations, model
     )
+    if turned:
+        answer = baseline_invalid(answer, turned)
     return Judgement(answer, trusted.stretches[chosen], heard.rate_hz, examinations[chosen])
+
+
+def _turned_deg(heard: "Heard", taught: "list[Heard]") -> float:
+    """How far the sensor was turned against a baseline; 0 within the limit or without gravity."""
+    found = gravity_of(heard.values)
+    known = [gravity_of(one.values) for one in taught]
+    degrees = [turned_deg(found, one) for one in known if one is not None and found is not None]
+    most = max(degrees, default=0.0)
+    return most if most > TURNED_DEG else 0.0
 
 
 def _check_axes(recording: "Recording", baselines: "list[Recording]", axial: "int | None") -> None:
@@ -111,11 +134,11 @@ def _heard(one: "Recording", lowest_hz: float, player: "Player | None") -> "Hear
     """As a chip, or as the slowest of the recordings, has it; clipped where that clips."""
     if player is not None:
         values, rate_hz = player.play(one.acceleration_g, one.rate_hz)
-        return Heard(one.path, values, rate_hz, player.bandwidth_hz, player.range_g, None)
+        return Heard(one.path, values, rate_hz, player.bandwidth_hz, player.range_g, None, one)
     values = to_rate(one.acceleration_g, one.rate_hz, lowest_hz)
     bandwidth_hz = None if one.rate_hz == lowest_hz else PASS_OF_NYQUIST * lowest_hz / 2
     rails = rails_of(one.acceleration_g)
-    return Heard(one.path, values, lowest_hz, bandwidth_hz, None, rails)
+    return Heard(one.path, values, lowest_hz, bandwidth_hz, None, rails, one)
 
 
 def window_frames(rate_hz: float, rpm: "float | None") -> int:
@@ -133,7 +156,7 @@ def _trusted(heard: "Heard", frames: int, hops: int) -> "Trusted":
     begins: "list[int]" = []
     places = range(0, len(heard.values) - frames + 1, frames // hops)
     for at in places:
-        verdict, reason = _trust(heard.values[at : at + frames], heard)
+        verdict, reason = _trust(heard, at, frames)
         status = worse(status, verdict)
         clipped += verdict == OUT_OF_SPEC
         if verdict == GOOD:
@@ -152,15 +175,29 @@ def _trusted(heard: "Heard", frames: int, hops: int) -> "Trusted":
     return Trusted(quality, windows, _stretches(heard, begins, places, frames))
 
 
-def _trust(window: "Any", heard: "Heard") -> "Any":
+def _trust(heard: "Heard", at: int, frames: int) -> "Any":
+    """(status, reason) of the window that begins at this sample."""
+    window = heard.values[at : at + frames]
     trust = values_trust(window, heard.range_g)
-    return trust if trust[0] != GOOD or heard.rails is None else rails_trust(window, heard.rails)
+    if trust[0] == GOOD and heard.rails is not None:
+        trust = rails_trust(window, heard.rails)
+    if trust[0] == GOOD:
+        trust = peak_trust(window)
+    return trust if trust[0] != GOOD else duplicates_trust(_recorded(heard, at, frames))
+
+
+def _recorded(heard: "Heard", at: int, frames: int) -> "Any":
+    """What the recording itself holds in the time of that window."""
+    ratio = heard.source.rate_hz / heard.rate_hz
+    begin, end = round(at * ratio), round((at + frames) * ratio)
+    values = heard.source.acceleration_g
+    return values[min(begin, len(values) - 2) : end]
 
 
 def _stretches(heard: "Heard", begins: "list[int]", places: "range", frames: int) -> "list[Any]":
     """The longest run of trusted windows, in equal parts of at most STRETCH_S."""
     first, end = _longest_run(begins, places.step, frames)
-    if len(begins) == len(places):
+    if len(begins) == len(places) and _trust(heard, len(heard.values) - frames, frames)[0] == GOOD:
         first, end = 0, len(heard.values)  # with what is too short for one more window
     length = end - first
     count = max(1, -int(-length // (STRETCH_S * heard.rate_hz)))

@@ -184,6 +184,13 @@ def _reason_of(finding: "dict[str, Any]") -> "dict[str, Any]":
     return {key: finding[key] for key in ("name", "confidence", "evidence", "check")}
 
 
+def baseline_invalid(answer: "dict[str, Any]", turned_deg: float) -> "dict[str, Any]":
+    """The sensor was turned against its baseline: no axis is what it was, so nothing is named."""
+    reason = ["baseline_invalid_recordings", {"degrees": round(turned_deg)}]
+    changed = {**answer, "findings": [], "verdict": UNKNOWN, "reason": reason}
+    return {**changed, **_reason_text(reason)}
+
+
 def unjudged(
     path: str, rate_hz: float, quality: "dict[str, Any]", table: "Any"
 ) -> "dict[str, Any]":

@@ -3,8 +3,8 @@
 from collections import namedtuple
 from pathlib import Path
 
-from agent.analysis.assess import same_values
 from agent.analysis.recording import RecordingFault, read_recording, sidecar_scale
+from agent.analysis.shared_run import shares_run
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -67,8 +67,11 @@ def same_file(path: str, others: "list[str]") -> "str | None":
 
 
 def same_content(recording: "Recording", others: "list[Recording]") -> "str | None":
-    """The path of the first of `others` that holds the same values; None when none does."""
+    """The path of the first of `others` that holds samples of this recording; None when none does.
+
+    A copy whose beginning or end was cut off is a copy.
+    """
     for other in others:
-        if same_values(recording.acceleration_g, other.acceleration_g):
+        if shares_run(recording.acceleration_g, other.acceleration_g):
             return str(other.path)
     return None

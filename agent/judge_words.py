@@ -64,7 +64,7 @@ def _judge_all(
             same = same_content(recording, baselines)
             if same:
                 raise UsageFault(
-                    f"--baseline: {same} holds the same values as {path}, which is judged"
+                    f"--baseline: {same} holds the same samples as {path}, which is judged"
                     " (expected other recordings)"
                 )
             judgement = judge.judge(recording, baselines, question, model, play)

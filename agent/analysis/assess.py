@@ -165,8 +165,3 @@ def joined(parts: "Any") -> "Any":
     if not len(parts):
         return np.zeros(0)
     return np.concatenate([np.asarray(part, dtype=np.float64).reshape(-1) for part in parts])
-
-
-def same_values(one: "Any", other: "Any") -> bool:
-    """Whether two arrays hold the same values in the same shape."""
-    return bool(np.array_equal(one, other))

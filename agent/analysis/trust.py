@@ -40,6 +40,8 @@ FIFTH = 20.0  # percent: a flip in every fourth frame spoils its neighbours' spi
 FIFTH_OF_SIGMA = 0.2533  # of Gaussian noise
 GRAVITY_TOLERANCE_G = 0.35  # an ADXL345's own offsets add up to 0.3 (Table 1)
 CLIPPED_FRAMES = 3  # of one window: single full-scale samples are knocks
+PEAK_G_MAX = 500.0  # piezo sensors of machines end at 500 g; no supported chip comes near
+VELOCITY_MM_S_MAX = 200.0  # twenty times the worst zone: no machine is left standing
 SOUND: "Trust" = (GOOD, NO_REASON)
 
 
@@ -253,3 +255,18 @@ def values_trust(values: "Floats", range_g: "float | None") -> "Trust":
         if clipped >= CLIPPED_FRAMES:
             return OUT_OF_SPEC, ("clipped", {"range_g": range_g, "frames": clipped})
     return SOUND
+
+
+def peak_trust(values: "Floats") -> "Trust":
+    """A window of a recording, in g: more than any sensor of machines gives is a wrong unit."""
+    peak_g = float(np.abs(values).max())
+    if peak_g <= PEAK_G_MAX:
+        return SOUND
+    return OUT_OF_SPEC, ("level_g", {"peak_g": float(f"{peak_g:.3g}")})
+
+
+def velocity_trust(velocity_rms_mm_s: float) -> "Trust":
+    """The velocity of a recording: more than any machine survives is a wrong unit or scale."""
+    if velocity_rms_mm_s <= VELOCITY_MM_S_MAX:
+        return SOUND
+    return OUT_OF_SPEC, ("level_mm_s", {"velocity": float(f"{velocity_rms_mm_s:.3g}")})
