@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+RPM_MIN, RPM_MAX = 30.0, 60_000.0
 MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 
 
@@ -57,13 +58,26 @@ def _run_parser(parser: argparse.ArgumentParser) -> None:
 
 def _judge_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="+", metavar="FILE", help=".csv, .wav or .npz")
-    parser.add_argument("--rate-hz", type=_positive, metavar="R")
-    parser.add_argument("--unit", choices=("g", "m/s2"), default="g")
+    parser.add_argument(
+        "--rate-hz", type=_positive, metavar="R", help="samples a second; instead of the file's own"
+    )
+    parser.add_argument(
+        "--unit", choices=("g", "m/s2"), default="g", help="of the file's numbers (default g)"
+    )
     parser.add_argument("--column", metavar="N", help="a column's name, or its number from 0")
     parser.add_argument("--scale", type=float, metavar="S", help="multiplies what the file holds")
-    parser.add_argument("--rpm", type=_positive, metavar="N")
-    parser.add_argument("--power-kw", type=_positive, metavar="P")
-    parser.add_argument("--support", choices=("rigid", "flexible"), default="rigid")
+    parser.add_argument(
+        "--rpm", type=_rpm, metavar="N", help="of the shaft, 30 to 60000; found where it can be"
+    )
+    parser.add_argument(
+        "--power-kw", type=_positive, metavar="P", help="of the machine: chooses the zones' limits"
+    )
+    parser.add_argument(
+        "--support",
+        choices=("rigid", "flexible"),
+        default="rigid",
+        help="what the machine stands on: chooses the zones' limits (default rigid)",
+    )
     parser.add_argument(
         "--bearing",
         metavar="BEARING",
@@ -72,14 +86,24 @@ def _judge_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", choices=MACHINE_KINDS, default="other", help="cavitation is looked for in pumps"
     )
+    parser.add_argument(
+        "--pump-category",
+        choices=("I", "II"),
+        default="II",
+        help="I: a pump that must not fail; II: of general use (default II)",
+    )
     parser.add_argument("--vanes", type=_vanes, metavar="N", help="of the impeller, 2 to 50")
-    parser.add_argument("--mains-hz", type=int, choices=(50, 60), default=60)
+    parser.add_argument(
+        "--mains-hz", type=int, choices=(50, 60), default=60, help="of the motor (default 60)"
+    )
     parser.add_argument("--axial", metavar="AXIS", help="along the shaft: x, y, z or 0, 1, 2")
     parser.add_argument("--through", metavar="SENSOR[@RATE]", help="as this chip would see it")
     parser.add_argument(
         "--baseline", nargs="+", default=[], metavar="FILE", help="recordings of its healthy state"
     )
-    parser.add_argument("--lang", choices=("es", "en"))
+    parser.add_argument(
+        "--lang", choices=("es", "en"), help="of the table at a terminal (default en)"
+    )
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a recording, at a terminal too"
     )
@@ -136,6 +160,16 @@ def _positive(text: str) -> float:
         value = 0.0
     if not 0 < value < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _rpm(text: str) -> float:
+    """As the configuration takes it."""
+    value = _positive(text)
+    if not RPM_MIN <= value <= RPM_MAX:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a speed of {RPM_MIN:g} to {RPM_MAX:g} r/min"
+        )
     return value
 
 

@@ -68,6 +68,7 @@ def judge(
     heard, *taught = [_heard(one, lowest_hz, player) for one in [recording, *baselines]]
     frames = window_frames(heard.rate_hz, question.machine.rpm)
     trusted = _trusted(heard, frames, 2)
+    trusted.quality["notes"] += _overruled([recording, *baselines])
     turned = _turned_deg(heard, taught)
     healthy = NOTHING_TAUGHT if turned else _taught(taught, frames, question, model)
     if not trusted.windows:
@@ -103,6 +104,15 @@ def judge(
     if turned:
         answer = baseline_invalid(answer, turned)
     return Judgement(answer, trusted.stretches[chosen], heard.rate_hz, examinations[chosen])
+
+
+def _overruled(recordings: "list[Recording]") -> "list[str]":
+    """A note for each recording that states another rate than it was told to have."""
+    return [
+        f"{one.path}: {one.rate_hz:g} Hz as told, instead of the {one.own_hz:g} Hz that it states"
+        for one in recordings
+        if one.own_hz is not None
+    ]
 
 
 def _turned_deg(heard: "Heard", taught: "list[Heard]") -> float:

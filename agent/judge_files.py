@@ -15,7 +15,10 @@ RATE_HZ_MAX = 1e7
 
 # How a file's numbers become g. `machine`: agent.analysis.evidence.MachineFacts.
 Reading = namedtuple("Reading", ("rate_hz", "unit", "column", "scale"))
-Recording = namedtuple("Recording", ("path", "acceleration_g", "rate_hz"))
+# `own_hz`: the rate that the file states and that was overruled; None where it was not.
+Recording = namedtuple(
+    "Recording", ("path", "acceleration_g", "rate_hz", "own_hz"), defaults=(None,)
+)
 
 
 def load(path: str, reading: "Any") -> "Recording":
@@ -25,17 +28,17 @@ def load(path: str, reading: "Any") -> "Recording":
         content = file.read_bytes()
     except OSError as error:
         raise RecordingFault(f"{path}: {error.strerror or error}")
-    scale, rate_hz = reading.scale, reading.rate_hz
+    scale, beside_hz = reading.scale, None
     if scale is None and file.suffix == ".npz":
-        scale, stated_hz = _beside(file, reading.column)
-        rate_hz = stated_hz if rate_hz is None else rate_hz
+        scale, beside_hz = _beside(file, reading.column)
     try:
-        acceleration_g, own_hz = read_recording(
+        acceleration_g, inside_hz = read_recording(
             file.suffix, content, reading.column, reading.unit, scale
         )
     except RecordingFault as fault:
         raise RecordingFault(f"{path}: {fault}")
-    rate_hz = own_hz if rate_hz is None else rate_hz
+    own_hz = inside_hz if beside_hz is None else beside_hz
+    rate_hz = own_hz if reading.rate_hz is None else reading.rate_hz
     if rate_hz is None:
         raise RecordingFault(f"{path}: does not state its rate (give --rate-hz)")
     if not RATE_HZ_MIN <= rate_hz <= RATE_HZ_MAX:
@@ -43,7 +46,7 @@ def load(path: str, reading: "Any") -> "Recording":
             f"{path}: {rate_hz:g} Hz is not a rate that can be judged"
             f" (expected {RATE_HZ_MIN:g} to {RATE_HZ_MAX:g})"
         )
-    return Recording(path, acceleration_g, rate_hz)
+    return Recording(path, acceleration_g, rate_hz, None if own_hz == rate_hz else own_hz)
 
 
 def _beside(file: "Path", column: "str | None") -> "tuple[float | None, float | None]":

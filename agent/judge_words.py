@@ -127,7 +127,9 @@ def _question(options: "argparse.Namespace") -> "judge.Question":
         options.column,
         options.scale,
         machine,
-        table_for(tables, options.power_kw, options.support, options.kind),
+        table_for(
+            tables, options.power_kw, options.support, options.kind, options.pump_category
+        ),
     )
 
 

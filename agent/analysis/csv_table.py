@@ -34,6 +34,11 @@ def read_table(content: bytes) -> "tuple[Floats, list[str]]":
         if len(cells) != len(names):
             raise TableFault(f"row {number}: {len(cells)} columns, expected {len(names)}")
     values = np.asarray([[_number(cell) for cell in cells] for cells in table], dtype=np.float64)
+    if not np.isfinite(values).any():
+        raise TableFault(
+            f"no numbers in it: {rows[0][:40]!r} (expected columns of numbers,"
+            " separated by comma, semicolon or tab)"
+        )
     return values.reshape(len(table), len(names)), names
 
 

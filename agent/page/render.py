@@ -6,7 +6,7 @@ Complete on the first paint and useful without JavaScript; the script only repla
 from html import escape
 
 from agent.page.render_judgement import judgement_part, reason_of
-from agent.page.words import link_sentence, sensor_detail, sentence, text
+from agent.page.words import group_text, link_sentence, sensor_detail, sentence, text
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -107,10 +107,11 @@ def _velocity(card: "dict[str, Any]", language: str) -> str:
 
 def _edition(card: "dict[str, Any]", language: str) -> "list[str]":
     """Whose limits the zone is by: edition and group, or the site's own."""
+    group = group_text(card["group"], language)
     if card["edition"] == "site":
-        notes = [text("label.site_limits", language, group=card["group"])]
+        notes = [text("label.site_limits", language, group=group)]
     else:
-        notes = [card["edition"], text("label.group", language, group=card["group"])]
+        notes = [card["edition"], group]
     return notes + ([text("label.informative", language)] if card["informative"] else [])
 
 

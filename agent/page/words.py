@@ -65,6 +65,15 @@ def link_sentence(reason: "Any", language: str) -> str:
     return text(f"link.{code}", language, **facts).replace(" ()", "")
 
 
+def group_text(group: str, language: str) -> str:
+    """The words of a severity table's group; a site's own has the edition it replaces before it."""
+    words = _CATALOGUES[language]
+    for place in [0] + [at + 1 for at, letter in enumerate(group) if letter == " "]:
+        if f"group.{group[place:]}" in words:
+            return group[:place] + words[f"group.{group[place:]}"]
+    return text("label.group", language, group=group)
+
+
 def confidence_word(confidence: float, language: str) -> str:
     """Possible, likely or very likely."""
     level = "high" if confidence >= VERY_LIKELY else "middle" if confidence >= LIKELY else "low"

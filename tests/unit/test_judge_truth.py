@@ -1,6 +1,7 @@
 """`latido judge` is silent of what it cannot trust: dropouts, copies, wrong units, turned sensors."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,50 @@ def test_a_sensor_that_stayed_or_feels_no_gravity_is_judged(
     file = saved(tmp_path / "j.npz", vibration(2, 10, 1.0) + gravity)
     answer = judged(capsys, file, "--baseline", baseline, "--rpm", "1770", "--axial", "z")
     assert answer["verdict"] == "normal"
+
+
+# What was told
+
+
+@pytest.mark.parametrize("rpm", ["1", "29", "60001"])
+def test_a_speed_that_the_configuration_refuses_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, rpm: str
+) -> None:
+    code, _, err = run(capsys, saved(tmp_path / "x.npz", vibration(1)), "--rpm", rpm)
+    assert code == 2 and f"'{rpm}' is not a speed of 30 to 60000 r/min" in err
+
+
+def test_a_rate_that_overrules_the_file_s_own_is_noted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "x.npz", vibration(1))
+    (note,) = judged(capsys, path, "--rate-hz", "6400")["quality"]["notes"]
+    assert "6400 Hz as told, instead of the 3200 Hz" in note
+    assert judged(capsys, path, "--rate-hz", "3200")["quality"]["notes"] == []
+
+
+@pytest.mark.parametrize("text", ["la bomba suena raro\n" * 99, "0.1 0.2 0.3\n" * 999])
+def test_a_text_without_numbers_in_columns_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "text.csv").write_text(text)
+    code, _, err = run(capsys, str(tmp_path / "text.csv"), "--rate-hz", "3200")
+    assert code == 1 and "no numbers in it" in err and "separated by comma" in err
+
+
+def test_a_pump_that_must_not_fail_has_limits_of_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = [saved(tmp_path / "x.npz", vibration(1)), "--kind", "pump", "--power-kw", "30"]
+    groups = [
+        judged(capsys, *words, *more)["severity"]["group"]
+        for more in ((), ("--pump-category", "I"))
+    ]
+    assert groups == ["category II, up to 200 kW", "category I, up to 200 kW"]
+
+
+def test_every_option_of_judge_has_words_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "--help")
+    for option in ("rate-hz", "unit", "rpm", "power-kw", "support", "mains-hz", "lang"):
+        shown = out[out.index(f"\n  --{option}") :].split("\n  -")[1]
+        assert re.search(r"  [a-z]{2,}", shown), option

@@ -10,7 +10,9 @@ import pytest
 from agent.chips import known_chips
 from agent.core.ladder import RUNG_WORDS
 from agent.drain import reason_of
-from agent.page.words import phrase, sensor_detail
+from agent.analysis.severity import read_tables
+from agent.page.words import group_text, phrase, sensor_detail
+from agent.resources import severity_tables_text
 from drivers.device import SensorFault
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,3 +91,13 @@ def test_a_sentence_stands_once_in_its_catalogue(name: str) -> None:
     text = (ROOT / "agent" / "page" / name).read_text(encoding="utf-8")
     keys = [key for key, _ in json.loads(text, object_pairs_hook=list)]
     assert sorted(keys) == sorted(set(keys))
+
+
+def test_the_group_of_every_severity_table_has_words_in_both_languages() -> None:
+    for table in read_tables(severity_tables_text()):
+        for group in (table.group, f"{table.edition} {table.group}"):
+            spanish = group_text(group, "es")
+            assert re.search("grupo [12]|categoría I|clase I", spanish), spanish
+            assert not re.search("group|category|class|up to|above", spanish), spanish
+        if table.group not in ("1", "2"):
+            assert group_text(table.group, "en") == table.group
