@@ -127,9 +127,7 @@ def _question(options: "argparse.Namespace") -> "judge.Question":
         options.column,
         options.scale,
         machine,
-        table_for(
-            tables, options.power_kw, options.support, options.kind, options.pump_category
-        ),
+        table_for(tables, options.power_kw, options.support, options.kind, options.pump_category),
     )
 
 
