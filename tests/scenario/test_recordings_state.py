@@ -28,6 +28,7 @@ from tests.shared import recording
 Floats = NDArray[np.float64]
 NS = 1_000_000_000
 ADI_SCALE_G = 3e-5 / 0.02
+SOUND_LIFE = 0.5  # a bearing run to its end is sound in its first half: an alarm there is false
 TURNS = {  # a sensor taken off and set on again: turned about z, tipped on its side, upside down
     "turned a quarter": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]),
     "upside down": np.diag([1.0, -1.0, -1.0]),
@@ -204,4 +205,4 @@ def test_femto_bearings_alarm_before_their_end(capsys: pytest.CaptureFixture[str
                 f" of {life_min:.0f} min",
                 end="",
             )
-        assert lead_min > 0, one["id"]
+        assert 0 < lead_min < (1 - SOUND_LIFE) * life_min, one["id"]

@@ -1,4 +1,4 @@
-"""`latido judge` is silent of what it cannot trust: dropouts, copies, wrong units, turned sensors."""
+"""`latido judge` is silent of what it cannot trust: dropouts, copies, wrong units, turned ones."""
 
 import json
 import re

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.analysis.severity import read_tables
 from agent.chips import known_chips
 from agent.core.ladder import RUNG_WORDS
 from agent.drain import reason_of
-from agent.analysis.severity import read_tables
 from agent.page.words import group_text, phrase, sensor_detail
 from agent.resources import severity_tables_text
 from drivers.device import SensorFault
