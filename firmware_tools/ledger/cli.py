@@ -22,7 +22,7 @@ TELL_S = 1.0
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        keeper = Keeper(options.db)
+        keeper = Keeper(options.db, must_exist=options.broker is None)
     except KeepFault as fault:
         return _away(fault)
     try:

@@ -4,6 +4,7 @@ A row is there once, by its key. What `keep` returned from is durable: only then
 """
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from firmware_tools.ledger.account import TOMBSTONE, Account, Key, Row, Stream, Told
@@ -47,6 +48,7 @@ RUNS = (
     " FROM rows WHERE first_seq = 0) AS numbered GROUP BY device, boot, lane, run"
 )
 THINNED = "SELECT device, boot, lane, first_seq, seq FROM rows WHERE first_seq > 0"
+ANY_STREAM = "SELECT boot FROM streams LIMIT 1"
 STREAMS = "SELECT device, boot, lane, base, freed_to, duplicates FROM streams"
 TOMBSTONES = f"SELECT device, body FROM rows WHERE kind = '{TOMBSTONE}'"
 
@@ -56,13 +58,20 @@ class KeepFault(Exception):
 
 
 class Keeper:
-    """An open database. `place`: a file's path, or postgresql://…"""
+    """An open database. `place`: a file's path, or postgresql://…
 
-    def __init__(self, place: str) -> None:
+    `must_exist`: KeepFault, and nothing is made, where no ledger has written yet.
+    """
+
+    def __init__(self, place: str, must_exist: bool = False) -> None:
         self._place = place
         self._mark = "%s" if _is_postgresql(place) else "?"
+        if must_exist and not _is_postgresql(place) and not _is_written(Path(place)):
+            raise KeepFault(f"{place}: there is no such database")
         try:
             self._db = _connected(place)
+            if must_exist:
+                self._asked(ANY_STREAM)
             for statement in (*TABLES, TOLD_TABLE):
                 self._db.execute(statement)
             self._db.commit()
@@ -85,7 +94,14 @@ class Keeper:
             raise KeepFault(f"{plain(self._place)}: {error}") from error
 
     def load(self) -> Account:
-        """The account of what was kept so far."""
+        """The account of what was kept so far. KeepFault, also for what no ledger has written."""
+        strange: tuple[type[Exception], ...] = (*_errors(), TypeError, ValueError)
+        try:
+            return self._loaded()
+        except strange as error:
+            raise KeepFault(f"{plain(self._place)}: {error}") from error
+
+    def _loaded(self) -> Account:
         account = Account()
         for device, boot, lane, base, freed_to, duplicates in self._asked(STREAMS):
             stream = account.stream(Key(device, boot, lane))
@@ -119,6 +135,10 @@ class Keeper:
 
 def _is_postgresql(place: str) -> bool:
     return place.startswith(("postgresql://", "postgres://"))
+
+
+def _is_written(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _connected(place: str) -> Any:

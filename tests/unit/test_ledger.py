@@ -259,6 +259,26 @@ def test_check_ends_with_1_for_a_hole_and_0_for_none(
         assert json.loads(capsys.readouterr().out)["complete"] == (code == 0)
 
 
+@pytest.mark.parametrize("held", [None, b"", b"no database", "torn"])
+def test_what_is_no_ledger_ends_with_3_one_sentence_and_nothing_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], held: bytes | str | None
+) -> None:
+    path = tmp_path / "ledger.db"
+    if held == "torn":
+        keeper = Keeper(str(path))
+        rows = [Row(DEVICE, 1, "live", n, 0, n, "verdict", '{"a":1}') for n in range(1, 2000)]
+        keeper.keep(rows, [], [])
+        keeper.close()
+        whole = path.read_bytes()
+        held = whole[: 5 * 4096] + b"\xa5" * (len(whole) - 5 * 4096)
+    if isinstance(held, bytes):
+        path.write_bytes(held)
+    assert main(["--db", str(path), "--check"]) == 3
+    said = capsys.readouterr()
+    assert said.out == "" and str(path) in said.err and said.err.count("\n") == 1
+    assert path.read_bytes() == held if held is not None else not path.exists()
+
+
 def test_a_database_or_broker_that_is_away_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
