@@ -24,7 +24,7 @@ from agent.sqlite_files import (
     open_or_set_aside,
 )
 from agent.store.ballast import Ballast, disk_bytes, free_bytes
-from agent.store.boots import remembered
+from agent.store.boots import following, remembered
 from agent.store.captures import Capture, keep
 from agent.store.dates import Dates
 from agent.store.lanes import Lanes
@@ -36,6 +36,7 @@ from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from agent.ports import NewRow, Row
@@ -47,12 +48,18 @@ LOST = {SETTINGS: "settings and baselines", CAPTURES: "captures"}
 
 class SqliteStore:
     """`directory`: of the files, made if missing; one agent a directory (flock). `limit_mb`: how
-    large the telemetry may grow; what has to go then is accounted for."""
+    large the telemetry may grow; what has to go then is accounted for. `urandom`: as os.urandom."""
 
     boot = 0
 
-    def __init__(self, directory: str, limit_mb: float = STORE_MB) -> None:
+    def __init__(
+        self,
+        directory: str,
+        limit_mb: float = STORE_MB,
+        urandom: "Callable[[int], bytes]" = os.urandom,
+    ) -> None:
         self._directory = Path(directory)
+        self._urandom = urandom
         self._limit_bytes = int(limit_mb * 2**20)
         self._worker: "Worker | None" = None
         self._db: "dict[str, Any]" = {}
@@ -193,12 +200,12 @@ class SqliteStore:
         return f"{what}; {rows}" if log == BROKEN else ""
 
     def _next_boot(self) -> "tuple[int, str]":
-        """(one more than any that files and lock remember, "" or why the lock could not tell)."""
+        """(one after all that files and lock remember, "" or why the lock could not tell)."""
         known = [self._number(name, "SELECT MAX(boot) FROM boots") for name in self._db]
         newest = newest_boot(self._db[TELEMETRY].conn)
         self._lock.seek(0)
         locked, unread = remembered(self._lock.read(20))
-        return max(*known, newest, locked) + 1, unread
+        return following(max(*known, newest, locked), self._urandom), unread
 
     def _keep_boot(self) -> str:
         """Remembers the boot in three places; "" or what it means that the disk refuses."""

@@ -1,6 +1,22 @@
-"""The number of a boot, the first part of every key: what the lock file says of those before."""
+"""The number of a boot, the first part of every key, and what the lock file says of those before.
+
+A new card and a restored backup know nothing of boots that others have used. Numbers are therefore
+drawn: a receiver that meets a key again would take the row for a copy.
+"""
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
+FIRST_BITS = 28  # of a store without any past
+STEP_BITS = 10  # of a step beyond 1
+
+
+def following(newest: int, urandom: "Callable[[int], bytes]") -> int:
+    """A boot after `newest`, 0 where none is known. `urandom`: as os.urandom."""
+    drawn = int.from_bytes(urandom(4), "big")
+    return newest + 1 + drawn % (1 << (STEP_BITS if newest else FIRST_BITS))
 
 
 def remembered(lock: bytes) -> "tuple[int, str]":

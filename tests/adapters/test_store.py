@@ -44,7 +44,7 @@ def opened(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> tup
     """Runs `scene` on a store that was opened and is closed; what `open` said."""
 
     async def run() -> tuple[str, ...]:
-        store = SqliteStore(str(folder))
+        store = SqliteStore(str(folder), urandom=bytes)
         notes = await store.open()
         try:
             await scene(store)

@@ -24,7 +24,7 @@ def lives(kind: str, folder: Path, *scenes: Scene) -> None:
         store: Any = MemoryStore()
         for scene in scenes:
             if kind == "sqlite":
-                store = SqliteStore(str(folder))
+                store = SqliteStore(str(folder), urandom=bytes)
             assert await store.open() == ()
             await scene(store)
             await store.close()

@@ -30,7 +30,7 @@ def template(folder: Path) -> None:
     """A store as a power cut leaves it: part in the database, part in the log."""
 
     async def fill() -> None:
-        store = SqliteStore(str(folder / "state"))
+        store = SqliteStore(str(folder / "state"), urandom=bytes)
         await store.open()
         for n in range(ROUNDS):
             rows = [

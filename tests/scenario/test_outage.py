@@ -42,6 +42,14 @@ def agent(broker: Mosquitto, tmp_path: Path) -> Iterator[RunningAgent]:
 LANES = ("alarm", "live", "history")
 
 
+def newest_boot(state_dir: Path) -> int:
+    db = sqlite3.connect(f"file:{state_dir}/telemetry.db?mode=ro", uri=True)
+    try:
+        return int(db.execute("SELECT MAX(boot) FROM boots").fetchone()[0])
+    finally:
+        db.close()
+
+
 def last_seqs(state_dir: Path, boot: int) -> dict[str, int]:
     """{lane: seq of its newest committed row of `boot`}, read as another program would."""
     db = sqlite3.connect(f"file:{state_dir}/telemetry.db?mode=ro", uri=True)
@@ -60,30 +68,33 @@ def test_a_minute_without_broker_and_a_kill_lose_no_committed_row(
     broker: Mosquitto, receiver: Receiver, agent: RunningAgent
 ) -> None:
     agent.start()
-    receiver.wait_for(lambda r: len(r.seqs(1, "live")) > 20, 40)
+    receiver.wait_for(lambda r: len(r.rows) > 20, 40)
+    first = newest_boot(agent.state_dir)
+    receiver.wait_for(lambda r: len(r.seqs(first, "live")) > 20, 40)
     broker.stop()
     began = time.monotonic()
     agent.wait_for(lambda state: not state["uplink"]["connected"], 40)
     time.sleep(max(0.0, began + OUTAGE_S * 0.75 - time.monotonic()))
     agent.kill()
-    committed = last_seqs(agent.state_dir, 1)
+    committed = last_seqs(agent.state_dir, first)
     assert committed["history"] > 20
     agent.start()
     time.sleep(max(0.0, began + OUTAGE_S - time.monotonic()))
     assert agent.state()["uplink"]["backlog_rows"] > 50
+    second = newest_boot(agent.state_dir)
     broker.start()
     agent.wait_for(lambda state: state["uplink"]["connected"], 60)
     for lane, last in committed.items():
-        receiver.wait_for(lambda r, k=lane, n=last: len(r.seqs(1, k)) >= n, 60)
-    receiver.wait_for(lambda r: len(r.seqs(2, "live")) > 20, 60)
+        receiver.wait_for(lambda r, k=lane, n=last: len(r.seqs(first, k)) >= n, 60)
+    receiver.wait_for(lambda r: len(r.seqs(second, "live")) > 20, 60)
     code, _ = agent.terminate()
     assert code == 0
-    left = last_seqs(agent.state_dir, 2)
+    left = last_seqs(agent.state_dir, second)
     agent.start()
     for lane, last in left.items():
-        receiver.wait_for(lambda r, k=lane, n=last: len(r.seqs(2, k)) >= n, 60)
+        receiver.wait_for(lambda r, k=lane, n=last: len(r.seqs(second, k)) >= n, 60)
     assert receiver.invalid == []
-    for boot in (1, 2):
+    for boot in (first, second):
         for lane in LANES:
             seqs = receiver.seqs(boot, lane)
             assert seqs == list(range(1, len(seqs) + 1)), f"boot {boot} lane {lane}"
