@@ -9,7 +9,6 @@ from agent.analysis.severity import judge_severity
 from agent.analysis.spectra import (
     MIN_PERIODS,
     Spectrum,
-    displacement_rms_um,
     iso_band_hz,
     power_spectrum,
     velocity_rms_mm_s,
@@ -30,18 +29,18 @@ if TYPE_CHECKING:
     class Assessment(NamedTuple):
         """`vectors`: shape (axes, features). `anomaly`: None without a baseline.
 
-        `moves`: False when all that is felt may be the sensor's own noise. `severity`: coarse
-        while it is the window's own.
+        `felt_mm_s`: what of its velocity says that the machine moves, 0 when all that is felt may
+        be the sensor's own noise. `severity`: the window's own.
         """
 
         vectors: Floats
         severity: Severity
         anomaly: Anomaly | None
-        moves: bool
+        felt_mm_s: float
 else:
     from collections import namedtuple
 
-    Assessment = namedtuple("Assessment", ("vectors", "severity", "anomaly", "moves"))
+    Assessment = namedtuple("Assessment", ("vectors", "severity", "anomaly", "felt_mm_s"))
 
 PART_S = 4.0  # eight periods of 2 Hz, the lowest edge there is; a stretch of the running agent
 STILL_MM_S = 0.7  # of an ADXL345's own noise on its z axis 0.3 mm/s come out (10 to 1000 Hz)
@@ -64,19 +63,26 @@ def assess(
     anomaly = None
     if baseline is not None and score_one is not None:
         anomaly = compare(vectors, baseline, score_one)
-    moves = velocity > STILL_MM_S or stands_out(spectra, rpm)
-    return Assessment(vectors, judge_severity(velocity, table, displacement), anomaly, moves)
+    severity = judge_severity(velocity, table, displacement)
+    return Assessment(vectors, severity, anomaly, _felt_mm_s(spectra, rpm))
+
+
+def _felt_mm_s(spectra: "list[Spectrum]", rpm: "float | None") -> float:
+    """Without what a window spreads over the lower edge: there a sensor's own noise is largest."""
+    band_hz = _resolved_band_hz(spectra[0], rpm)
+    velocity = max(velocity_rms_mm_s(one, band_hz) for one in spectra)
+    return velocity if velocity > STILL_MM_S or stands_out(spectra, rpm) else 0.0
 
 
 def worst_levels(spectra: "list[Spectrum]", rpm: "float | None") -> "tuple[float, float]":
     """The largest velocity (mm/s) and displacement (um) RMS of the axes, over the ISO band.
 
-    Its lower edge rises to what the window resolves. Coarse where a window holds few periods: up to
-    four bins above that edge a line is lost in part. Severity comes of `severity_of`.
+    Its lower edge rises to what the window resolves. Each line counts whole; the shorter the
+    window, the more of what lies below the edge counts with them.
     """
     band_hz = _resolved_band_hz(spectra[0], rpm)
-    velocity = max(velocity_rms_mm_s(one, band_hz) for one in spectra)
-    return velocity, max(displacement_rms_um(one, band_hz) for one in spectra)
+    velocity, displacement = np.max([whole_line_levels(one, band_hz) for one in spectra], axis=0)
+    return float(velocity), float(displacement)
 
 
 def severity_of(
@@ -95,13 +101,9 @@ def severity_of(
     return judge_severity(float(velocity), table, float(displacement))
 
 
-def _part_levels(values: "Floats", rate_hz: float, rpm: "float | None") -> "Floats":
-    """The worst axis' velocity in mm/s, and the worst axis' displacement in um; shape (2,)."""
+def _part_levels(values: "Floats", rate_hz: float, rpm: "float | None") -> "tuple[float, float]":
     quick = values[: fast_length(len(values))]
-    spectra = [power_spectrum(axis, rate_hz) for axis in quick.T]
-    band_hz = _resolved_band_hz(spectra[0], rpm)
-    worst: Floats = np.max([whole_line_levels(one, band_hz) for one in spectra], axis=0)
-    return worst
+    return worst_levels([power_spectrum(axis, rate_hz) for axis in quick.T], rpm)
 
 
 def stands_out(spectra: "list[Spectrum]", rpm: "float | None") -> bool:

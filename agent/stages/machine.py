@@ -217,9 +217,7 @@ class MachineWatch:
         return self._judged(UNKNOWN, reason, assessment, rate_hz, mono_ns)
 
     def _operate(self, assessment: "Assessment", mono_ns: int) -> None:
-        velocity = assessment.severity.velocity_rms_mm_s
-        moves = velocity if assessment.moves else 0.0
-        self.operating = self.operating.after(moves, mono_ns)
+        self.operating = self.operating.after(assessment.felt_mm_s, mono_ns)
         if self.operating.name == STOPPED:
             self._warm_since_ns = None
             self._stretch_severity = None
@@ -228,7 +226,7 @@ class MachineWatch:
             self._warm_since_ns = mono_ns
 
     def _with_severity(self, assessment: "Assessment", mono_ns: int) -> "Assessment":
-        """Severity is the last stretch's: a window holds too few periods of a slow shaft.
+        """Severity is the last stretch's: a window hardly tells a band's edge from what is below.
 
         The window's own stands before the first one, and when none could be trusted for long.
         """

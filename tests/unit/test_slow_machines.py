@@ -99,6 +99,21 @@ def test_a_watch_shows_the_velocity_and_displacement_of_a_tone(hz: float) -> Non
         assert severity.displacement_rms_um == pytest.approx(micrometres(hz), rel=0.01), axis
 
 
+@pytest.mark.parametrize("hz", [*SLOW_HZ, *TONES_HZ])
+def test_before_the_first_stretch_a_window_shows_a_tone_as_well(hz: float) -> None:
+    severity = Rig(rpm_for(hz)).window(tone(hz, 1)).assessment.severity
+    assert severity.velocity_rms_mm_s == pytest.approx(MM_S, rel=0.01)
+    assert severity.displacement_rms_um == pytest.approx(micrometres(hz), rel=0.01)
+
+
+def test_noise_that_spreads_over_the_edge_is_no_motion() -> None:
+    rig = Rig(900.0)
+    noise = np.random.default_rng(5).normal(0.0, 0.033, (int(EXAMINE_S * RATE_HZ), 3))
+    windows = [rig.window(noise[at : at + 1024]) for at in range(0, len(noise) - 1024, 512)]
+    assert {one.operating_state for one in windows} == {"stopped"}
+    assert all(one.assessment.felt_mm_s == 0.0 for one in windows)
+
+
 def test_at_620_rpm_the_zone_is_that_of_the_tone_for_judge_and_watch(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
