@@ -70,12 +70,11 @@ def velocity_rms_mm_s(spectrum: "Spectrum", band_hz: "tuple[float, float]" = ISO
     The upper edge is cut at the Nyquist frequency: the sensor sees no further.
     ValueError if the window is shorter than three periods of the lower edge.
     """
-    return _integrated_rms(spectrum, band_hz, 1) * STANDARD_GRAVITY_MM_S2
-
-
-def displacement_rms_um(spectrum: "Spectrum", band_hz: "tuple[float, float]") -> float:
-    """RMS displacement in um over `band_hz`, integrated twice; edges and errors as for velocity."""
-    return _integrated_rms(spectrum, band_hz, 2) * STANDARD_GRAVITY_MM_S2 * 1e3
+    _checked_step_hz(spectrum, band_hz)
+    first = int(np.searchsorted(spectrum.hz, band_hz[0]))
+    last = int(np.searchsorted(spectrum.hz, band_hz[1], side="right"))
+    omega = 2 * np.pi * spectrum.hz[first:last]
+    return float(np.sqrt((spectrum.power_g2[first:last] / omega**2).sum())) * STANDARD_GRAVITY_MM_S2
 
 
 def whole_line_levels(
@@ -97,15 +96,6 @@ def whole_line_levels(
     displacements = spectrum.power_g2[first:last] / (square * (square + 10 / 3 * spread))
     velocity = float(np.sqrt(velocities.sum())) * STANDARD_GRAVITY_MM_S2
     return velocity, float(np.sqrt(displacements.sum())) * STANDARD_GRAVITY_MM_S2 * 1e3
-
-
-def _integrated_rms(spectrum: "Spectrum", band_hz: "tuple[float, float]", times: int) -> float:
-    """RMS in g times s^`times`: each integration divides a line by its angular frequency."""
-    _checked_step_hz(spectrum, band_hz)
-    first = int(np.searchsorted(spectrum.hz, band_hz[0]))
-    last = int(np.searchsorted(spectrum.hz, band_hz[1], side="right"))
-    omega = 2 * np.pi * spectrum.hz[first:last]
-    return float(np.sqrt((spectrum.power_g2[first:last] / omega ** (2 * times)).sum()))
 
 
 def _checked_step_hz(spectrum: "Spectrum", band_hz: "tuple[float, float]") -> float:
