@@ -197,8 +197,9 @@ def table(alarms: list[Any], options: Any, found: Any) -> str:
     machine_days = options.days * options.seeds
     return (
         "# What the default settings detect, and how often they are wrong\n\n"
-        "Written by `make bench-judgement`; a simulated pump felt through a simulated ADXL345 at"
-        " 3200 Hz.\n\n"
+        f"Written by `python -m tests.bench.judgement --days {options.days:g}"
+        f" --every {options.every:g} --seeds {options.seeds}`; a simulated pump felt through a"
+        " simulated ADXL345 at 3200 Hz.\n\n"
         f"**False alarms**: {len(alarms)} in {machine_days:g} machine-days of a healthy pump"
         f" (two speeds, load steps, starts, stops, weather, sensor drift; a look every"
         f" {options.every:g} s).{' ' + '; '.join(causes) + '.' if causes else ''}\n\n"

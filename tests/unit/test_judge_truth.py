@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from agent.analysis.shared_run import shares_run
-from agent.cli import main
 from agent.page.words import LANGUAGES
+from tests.unit.test_judge_words import run
 
 RATE_HZ = 3200.0
 GRAVITY = np.array([0.0, 0.0, 1.0])
@@ -30,15 +30,6 @@ def vibration(seed: int, seconds: float = 10.0, mm_s: float = 2.0) -> Any:
 def saved(path: Path, values: Any) -> str:
     np.savez(path, x=values, scale=1.0, rate_hz=RATE_HZ)
     return str(path)
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    try:
-        code = main(["judge", *words])
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
 
 
 def judged(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
