@@ -111,7 +111,10 @@ def _bearing(bearing: "Any") -> "dict[str, Any]":
 
 def _speed(speed: "Any") -> "dict[str, Any]":
     hz = None if speed.hz is None else round(speed.hz, 4)
-    return {"hz": hz, "confidence": round(speed.confidence, 2), "source": speed.source}
+    told = {"hz": hz, "confidence": round(speed.confidence, 2), "source": speed.source}
+    if speed.elsewhere_hz is not None:
+        told["elsewhere_hz"] = round(speed.elsewhere_hz, 3)
+    return told
 
 
 def _features(seen: "list[Any]") -> "dict[str, list[float]]":

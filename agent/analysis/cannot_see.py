@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NO_SPEED = "no_speed"
 NO_SHAFT_LINE = "no_shaft_line"
+SPEED_ELSEWHERE = "speed_elsewhere"
 TOO_SHORT = "too_short"
 SECOND_IS_MAINS = "second_is_mains"
 ELECTRICAL_UNRESOLVED = "electrical_unresolved"
@@ -32,6 +33,7 @@ MOUNTING = "mounting"
 CODES = (
     NO_SPEED,
     NO_SHAFT_LINE,
+    SPEED_ELSEWHERE,
     TOO_SHORT,
     SECOND_IS_MAINS,
     ELECTRICAL_UNRESOLVED,
@@ -67,6 +69,7 @@ def cannot_see(
     out = {
         NO_SPEED: shaft_hz is None,
         NO_SHAFT_LINE: shaft_hz is not None and not _shaft_line(evidence),
+        SPEED_ELSEWHERE: evidence.speed.elsewhere_hz is not None,
         TOO_SHORT: 0.5 * (shaft_hz or np.inf) < APART_BINS / evidence.seconds,
         SECOND_IS_MAINS: shaft_hz is not None and not evidence.order_clear[place_of(2.0)],
         ELECTRICAL_UNRESOLVED: shaft_hz is not None and not evidence.mains_clear[1],

@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
     class Speed(NamedTuple):
-        """`hz`: None when unknown. `source`: given, ridge or unknown."""
+        """`hz`: None when unknown. `source`: given, ridge or unknown.
+
+        `elsewhere_hz`: where a motor's family of lines is, when it does not fit what was given.
+        """
 
         hz: float | None
         confidence: float
         source: str
+        elsewhere_hz: float | None = None
 
     class OrderLines(NamedTuple):
         """Lines at ORDERS. `mm_s`, `g`, `above`: shape (axes, 20). `clear`: (20,), see below."""
@@ -45,7 +49,9 @@ if TYPE_CHECKING:
 else:
     from collections import namedtuple
 
-    Speed = namedtuple("Speed", ("hz", "confidence", "source"))
+    Speed = namedtuple(
+        "Speed", ("hz", "confidence", "source", "elsewhere_hz"), defaults=(None,)
+    )
     OrderLines = namedtuple("OrderLines", ("mm_s", "g", "above", "clear"))
 
 UNKNOWN_SPEED = Speed(None, 0.0, "unknown")
@@ -74,7 +80,10 @@ def find_speed(lines: "Lines", given_hz: "float | None", mains_hz: float) -> "Sp
     """
     decades = _decades(lines, mains_hz)
     if given_hz is not None:
-        return _refined(lines, decades, given_hz)
+        refined = _refined(lines, decades, given_hz)
+        if refined.confidence > GIVEN_UNSEEN:
+            return refined
+        return refined._replace(elsewhere_hz=_found(lines, decades, mains_hz).hz)
     return _found(lines, decades, mains_hz)
 
 

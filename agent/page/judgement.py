@@ -44,7 +44,12 @@ def speed_text(speed: "dict[str, Any]", language: str) -> str:
     if speed.get("hz") is None:
         return text("speed.unknown", language)
     known = text("speed.known", language, rpm=f"{60 * speed['hz']:.0f}")
-    return f"{known} ({text('speed.' + speed['source'], language)})"
+    whence = text("speed." + speed["source"], language)
+    elsewhere_hz = speed.get("elsewhere_hz")
+    if elsewhere_hz is not None:
+        hz, rpm = f"{elsewhere_hz:.2f}", f"{60 * elsewhere_hz:.0f}"
+        whence += "; " + text("speed.elsewhere", language, hz=hz, rpm=rpm)
+    return f"{known} ({whence})"
 
 
 def cannot_see_texts(codes: "Any", language: str) -> "list[str]":

@@ -83,13 +83,7 @@ def _insight(verdict: "Verdict") -> "dict[str, Any]":
     insight = verdict.insight
     speed, bearing = insight.speed, insight.bearing
     return {
-        "speed": None
-        if speed is None
-        else {
-            "hz": None if speed.hz is None else round(speed.hz, 3),
-            "confidence": round(speed.confidence, 2),
-            "source": speed.source,
-        },
+        "speed": None if speed is None else speed_body(speed),
         "bearing": None if bearing is None else bearing_body(bearing),
         "findings": [
             {
@@ -102,6 +96,18 @@ def _insight(verdict: "Verdict") -> "dict[str, Any]":
         ],
         "cannot_see": list(insight.cannot_see),
     }
+
+
+def speed_body(speed: "Any") -> "dict[str, Any]":
+    """The shaft's speed as facts; `elsewhere_hz` only where its lines do not fit what was given."""
+    told = {
+        "hz": None if speed.hz is None else round(speed.hz, 3),
+        "confidence": round(speed.confidence, 2),
+        "source": speed.source,
+    }
+    if speed.elsewhere_hz is not None:
+        told["elsewhere_hz"] = round(speed.elsewhere_hz, 3)
+    return told
 
 
 def bearing_body(bearing: "Any") -> "dict[str, Any]":

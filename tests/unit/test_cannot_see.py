@@ -35,6 +35,7 @@ def codes(
     [
         ("no_speed", {}, {"rpm": None}),
         ("no_shaft_line", {"noise_g": 0.005}, {"noise_g": 0.005, "rpm": 2000.0}),
+        ("speed_elsewhere", {"shaft_hz": 29.3}, {"shaft_hz": 29.3, "rpm": 1560.0}),
         ("too_short", {}, {"seconds": 0.3}),
         ("second_is_mains", {}, {"shaft_hz": 29.95}),
         ("electrical_unresolved", {}, {"shaft_hz": 40.05}),

@@ -133,3 +133,11 @@ def test_nothing_found_is_said_only_where_it_was_looked_for() -> None:
     assert "found no fault" in looked
     blind = judgement_part(card(findings=[], cannot_see=["no_speed"]), "en")
     assert "found no fault" not in blind
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_speed_that_does_not_fit_names_where_the_lines_are(language: str) -> None:
+    told = {"hz": 26.0, "confidence": 0.5, "source": "given"}
+    assert "1764" not in speed_text(told, language)
+    words = speed_text({**told, "elsewhere_hz": 29.4}, language)
+    assert "1560" in words and "29.40 Hz" in words and "1764" in words

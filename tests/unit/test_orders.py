@@ -50,7 +50,16 @@ def test_a_given_speed_is_refined_within_three_percent(shaft_hz: float) -> None:
 
 def test_a_given_speed_without_a_line_is_kept_and_said_to_be_unconfirmed() -> None:
     speed = find_speed(lines_of(machine(29.5, {}), RATE_HZ), 29.5, 60.0)
-    assert speed == (29.5, 0.5, "given")
+    assert speed == (29.5, 0.5, "given", None)
+
+
+@pytest.mark.parametrize("off", [0.88, 1.12])
+def test_a_family_elsewhere_than_the_given_speed_is_said_and_not_taken(off: float) -> None:
+    """Weak above 3x, so that no multiple of it falls within 3 % of one of the given speed."""
+    family = {1.0: 0.02, 2.0: 0.01, 3.0: 0.01}
+    speed = find_speed(lines_of(machine(29.4, family), RATE_HZ), 29.4 * off, 60.0)
+    assert speed[:3] == (29.4 * off, 0.5, "given")
+    assert speed.elsewhere_hz == pytest.approx(29.4, rel=2e-3)
 
 
 @pytest.mark.parametrize(
