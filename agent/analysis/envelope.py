@@ -28,7 +28,7 @@ LOW_HZ = 300.0  # below it the shaft's and the mains' own lines are
 BAND_SHARE = 0.95  # of the bandwidth, of Nyquist: a filter's edge is not flat
 SLOW_HZ = 4000.0  # up to this bandwidth pre-whitening has too little band to hear in
 SEES_HZ = 1000.0  # sensors below miss half of the recorded faults: their silence means nothing
-SEEN_ENOUGH = 1.1  # level of the shaft's comb, also in the envelope, that noise alone has not
+SEEN_ENOUGH = 1.1  # level of the shaft's comb, or the envelope's: noise in 1 of 400 stretches
 REVOLUTIONS_MIN = 20.0  # of the shaft in a stretch: fewer do not part the elements
 SEGMENT_S = 8.0  # longer, and a speed that wanders smears the lines; then segments are averaged
 

@@ -49,9 +49,7 @@ if TYPE_CHECKING:
 else:
     from collections import namedtuple
 
-    Speed = namedtuple(
-        "Speed", ("hz", "confidence", "source", "elsewhere_hz"), defaults=(None,)
-    )
+    Speed = namedtuple("Speed", ("hz", "confidence", "source", "elsewhere_hz"), defaults=(None,))
     OrderLines = namedtuple("OrderLines", ("mm_s", "g", "above", "clear"))
 
 UNKNOWN_SPEED = Speed(None, 0.0, "unknown")

@@ -87,7 +87,8 @@ def test_a_finding_comes_with_evidence_confidence_and_both_languages(
     assert "{" not in answer["reason_text"]["es"] + answer["reason_text"]["en"]
     bearing = answer["bearing"]
     assert set(bearing) == {
-        *("verdict", "order", "measured_hz", "slip", "harmonics", "score", "method", "reason")
+        *("verdict", "order", "measured_hz", "slip", "harmonics", "score", "method", "reason"),
+        "supported",
     }
     assert (bearing["verdict"], bearing["reason"]) == ("unknown", "no_bearing")
 
