@@ -95,6 +95,11 @@ if TYPE_CHECKING:
     class Link(Protocol):
         """One connection's life."""
 
+        @property
+        def tells_refusals(self) -> bool:
+            """Whether a message that the broker throws away can be known: not with MQTT 3.1.1."""
+            ...
+
         async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
             """Returns after PUBACK (QoS 1). LinkDown when the connection ended first, Refused."""
             ...

@@ -167,6 +167,7 @@ class _Session(aiomqtt.Client):
         self._sock = sock
         self._waiting: "dict[int, asyncio.Future[None]]" = {}
         self._arrived = asyncio.Event()
+        self.tells_refusals = arguments["protocol"] is V5
         self._inbox: "deque[tuple[str, bytes]]" = deque((), INCOMING_QUEUED)
         self.is_up = False
         self.down: "LinkDown | None" = None
@@ -283,6 +284,11 @@ class MqttLink:
     def __init__(self, session: "_Session", place: str) -> None:
         self._session = session
         self._place = place
+
+    @property
+    def tells_refusals(self) -> bool:
+        """A PUBACK of MQTT 3.1.1 has no reason: it comes for what the broker throws away, too."""
+        return self._session.tells_refusals
 
     @property
     def dropped(self) -> int:

@@ -180,6 +180,8 @@ def _uplink(uplink: "dict[str, Any] | None", language: str) -> str:
         promise = text(f"uplink.promise.{uplink['promise']}", language)
         if uplink["receiver_silent"]:
             promise = text("uplink.silent", language)
+        elif uplink.get("refusals_unseen"):
+            promise += " " + text("uplink.blind", language)
         rows += _row("label.promise", "", promise, language)
     head = escape(text("label.uplink", language))
     return (

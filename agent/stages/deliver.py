@@ -50,6 +50,7 @@ class Deliverer:
         self._promise = promise
         self._facts = facts
         self._suspects: "dict[str, Suspect]" = {}
+        self._blind = False
 
     async def run(self) -> None:
         delay_s = RECONNECT_S_MIN
@@ -69,6 +70,7 @@ class Deliverer:
     async def _serve(self, link: "Link") -> None:
         """Until the link is down: status, rows, and whatever comes in."""
         drain = Drain(self._store, self._clock, self._root, self._promise, self._suspects)
+        self._blind = self._promise != RECEIVER and not link.tells_refusals
         if self._promise == RECEIVER:
             await link.subscribe([f"{self._root}/ack"])
         await link.publish(f"{self._root}/status", self._status("online"), retain=True)
@@ -125,6 +127,7 @@ class Deliverer:
                 "connected": drain is not None,
                 "promise": self._promise,
                 "receiver_silent": drain is not None and drain.silent,
+                "refusals_unseen": drain is not None and self._blind,
                 "produced_rows": stats.produced_rows,
                 "delivered_rows": stats.delivered_rows,
                 "backlog_rows": stats.backlog_rows,

@@ -77,6 +77,8 @@ class World:
 class SimLink:
     """One connection: messages take a moment each, PUBACKs come in any order or never."""
 
+    tells_refusals = True
+
     def __init__(self, world: World) -> None:
         self._world = world
         self._down = asyncio.Event()
@@ -286,6 +288,8 @@ class AckBeforePublish(Deliverer):
 
 class _Hasty:
     """A link that says PUBACK first and sends afterwards."""
+
+    tells_refusals = True
 
     def __init__(self, link: Any, store: Any) -> None:
         self._link = link

@@ -71,6 +71,20 @@ def test_the_step_that_fails_is_named(
     assert lines[0]["step"] == "name"
 
 
+@pytest.mark.parametrize("user", ["mute", "good"])
+def test_mqtt_3_1_1_cannot_tell_the_right_to_publish_and_that_is_said(
+    tmp_path: Path, broker: Mosquitto, user: str
+) -> None:
+    place = {"host": "127.0.0.1", "port": broker.port, "protocol": "3.1.1"}
+    settings = {**place, "username": user, "password": "right"}
+    code, out, error = say(tmp_path, "connect --test --json", settings)
+    states = {line["step"]: line["state"] for line in map(json.loads, out.splitlines())}
+    assert code == 0 and states["publish"] == "unknown" and states["session"] == "ok", error
+    for language, words in (("es", "no se puede saber"), ("en", "cannot be known")):
+        _, out, _ = say(tmp_path, f"connect --test --lang {language}", settings)
+        assert words in out.splitlines()[-1] and out.splitlines()[-1].startswith("?")
+
+
 def test_the_failing_step_is_a_sentence_in_both_languages(tmp_path: Path) -> None:
     for language, words in (("es", "rechaza la conexión"), ("en", "refuses the connection")):
         settings = {"host": "127.0.0.1", "port": free_port()}

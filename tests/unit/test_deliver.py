@@ -21,6 +21,7 @@ from agent.limits import (
     RESEND_S_MAX,
     RESEND_S_MIN,
 )
+from agent.page.render import main_part
 from agent.ports import ALARM, HISTORY, LANES, LIVE, LinkDown, NewRow, Refused, Row, row_id
 from agent.stages.deliver import Deliverer
 from tests.memory_store import MemoryStore
@@ -33,6 +34,8 @@ TRIP_S = 0.1
 
 class Broker:
     """Confirms in any order. `faults`: what the nth publish of rows meets, instead of a PUBACK."""
+
+    tells_refusals = True
 
     def __init__(self, faults: dict[int, Callable[[list[int]], Exception | None]] | None = None):
         self.received: list[tuple[str, int, float]] = []
@@ -124,6 +127,27 @@ class Rig:
 
     async def left(self) -> int:
         return int((await self.store.stats()).backlog_rows)
+
+
+@pytest.mark.parametrize(
+    ("promise", "tells", "unseen"),
+    [("broker", False, True), ("broker", True, False), ("receiver", False, False)],
+)
+def test_that_a_refused_row_cannot_be_seen_is_in_the_account(
+    promise: str, tells: bool, unseen: bool
+) -> None:
+    async def scene() -> None:
+        rig = Rig(Broker(), promise)
+        rig.broker.tells_refusals = tells
+        running = asyncio.ensure_future(rig.deliverer.run())
+        await asyncio.sleep(1.0)
+        assert rig.bulletin.get("uplink")["connected"]
+        assert rig.bulletin.get("uplink")["refusals_unseen"] is unseen
+        words = main_part({"uplink": rig.bulletin.get("uplink")}, "es", 0)
+        assert ("MQTT 3.1.1" in words) is unseen
+        running.cancel()
+
+    simulated(scene())
 
 
 def test_every_row_arrives_over_a_steady_link_in_a_bounded_window() -> None:
