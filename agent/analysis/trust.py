@@ -132,6 +132,9 @@ def flips_trust(values: "Floats", quanta_g: "tuple[float, ...]") -> "Trust":
     bend = _bend(values)
     stands_out = bend > FLIP_SIGMAS * usual
     events = _events(stands_out.any(axis=1))
+    brief = sum(end - begin <= EVENT_FRAMES for begin, end in events)
+    if brief < max(FLIPS_MIN, FLIPS_SHARE * len(events)):
+        return SOUND
     for axis, quantum_g in enumerate(quanta_g):
         alone = _alone(values, bend, usual, events, axis)
         if len(alone) < FLIPS_MIN or len(alone) < FLIPS_SHARE * len(events):
@@ -169,10 +172,16 @@ def _alone(
     events: "list[tuple[int, int]]",
     axis: int,
 ) -> "list[int]":
-    """The samples that leave this axis alone and at once, both sides going on in line."""
-    found = []
+    """The samples that leave this axis alone and at once, both sides going on in line.
+
+    None as soon as more events are no flips than may be: a knocking machine has hundreds.
+    """
+    found: "list[int]" = []
+    others_left = (1 - FLIPS_SHARE) * len(events)
     others = np.arange(values.shape[1]) != axis
-    for begin, end in events:
+    for seen, (begin, end) in enumerate(events):
+        if seen - len(found) > others_left:
+            return []
         middle = begin + int(np.argmax(bend[begin:end, axis])) + 1  # bend[0] is of sample 1
         if end - begin > EVENT_FRAMES or not 2 <= middle < len(values) - 2:
             continue
