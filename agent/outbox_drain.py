@@ -1,7 +1,8 @@
 """`latido outbox drain`: sends what the store of a stopped agent holds, and says how far it is.
 
 The same stage, store and adapter as the agent's. An agent that runs keeps its store: then
-nothing is done. Exit codes: 0 nothing is left, 1 store, 2 configuration, 3 broker not reachable.
+nothing is done. Exit codes: 0 nothing is left, 1 store, 2 configuration, 3 broker not reachable,
+or no receiver that confirms where its receipt is what frees a row.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from agent.exits import AWAY, DONE, FAILED, USAGE
 from agent.limits import DRAIN_AWAY_S, TELL_INTERVAL_S
 from agent.page.words import link_sentence, text
 from agent.ports import StoreFault
+from agent.stages.drain import RECEIVER
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.config import Settings
+
+RECEIPT: "list[Any]" = ["receipt", {"place": "", "detail": ""}]  # what is waited for
 
 
 def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
@@ -53,7 +57,8 @@ async def _drain(
     bulletin = Bulletin()
     clock, store = app.clock_and_store(settings)
     try:
-        await store.open()
+        for note in await store.open():
+            print(f"latido outbox: {note}", file=sys.stderr)
         deliverer = app.deliverer_for(settings, store, clock, bulletin, lambda: _facts(bulletin))
         delivering = asyncio.ensure_future(deliverer.run())
         if options.seconds:
@@ -70,15 +75,18 @@ async def _drain(
 async def _watch(
     store: "Any", bulletin: "Bulletin", stop: "asyncio.Event", progress: "_Progress"
 ) -> int:
-    """Until all is sent, the broker has been away too long, or it is told to stop."""
-    away_s = 0.0
+    """Until all is sent, the broker or the receiver's word stays away too long, or told to stop."""
+    away_s, before = 0.0, None
     while True:
         left = (await store.stats()).backlog_rows
         uplink = bulletin.get("uplink") or {"reason": [], "connected": False}
-        progress.tell(left, uplink["reason"])
-        if left == 0:
+        waits = uplink["connected"] and uplink["promise"] == RECEIVER
+        moved = before is None or left < before
+        progress.tell(left, RECEIPT if waits and not moved else uplink["reason"])
+        if left <= 0:
             return DONE
-        away_s = 0.0 if uplink["connected"] else away_s + TELL_INTERVAL_S
+        lives = moved if waits else uplink["connected"]
+        away_s, before = 0.0 if lives else away_s + TELL_INTERVAL_S, left
         if away_s > DRAIN_AWAY_S or stop.is_set():
             return AWAY
         try:

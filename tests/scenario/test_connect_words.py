@@ -4,17 +4,23 @@ import asyncio
 import json
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agent.adapters.store_sqlite import SqliteStore
+from agent.core.bulletin import Bulletin
 from agent.demo import configuration
+from agent.limits import DRAIN_AWAY_S
+from agent.outbox_drain import RECEIPT, _Progress, _watch
 from agent.ports import ALARM, HISTORY, NewRow
 from tests.mosquitto import Mosquitto, Receiver
 from tests.running import free_port
+from tests.sim_loop import simulated
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.mosquitto
@@ -127,3 +133,54 @@ def test_drain_gives_up_and_keeps_the_rows_when_the_broker_is_away(tmp_path: Pat
     settings = {"host": "127.0.0.1", "port": free_port()}
     code, out, _ = say(tmp_path, "outbox drain --seconds 2", settings)
     assert code == 3 and "0 de 11 filas" in out and "rechaza la conexión" in out
+
+
+def test_drain_without_a_receiver_says_what_it_waits_for(tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    broker = Mosquitto(tmp_path / "broker")
+    broker.start()
+    try:
+        filled(tmp_path / "state", 10)
+        settings = {"host": "127.0.0.1", "port": broker.port, "receipt": "receiver"}
+        code, out, error = say(tmp_path, "outbox drain --seconds 4", settings)
+        assert code == 3 and "0 de 11 filas" in out, error
+        assert "confirmación del receptor" in out.splitlines()[-1]
+    finally:
+        broker.stop()
+
+
+def test_drain_says_what_opening_the_store_found(tmp_path: Path) -> None:
+    filled(tmp_path / "state", 10)
+    (tmp_path / "state" / "telemetry.db").write_bytes(b"no database" * 1000)
+    settings = {"host": "127.0.0.1", "port": free_port()}
+    _, _, error = say(tmp_path, "outbox drain --seconds 1", settings)
+    assert "telemetry.db" in error and "damaged" in error
+
+
+class Counted:
+    """A store of which only the count is asked; each time the next."""
+
+    def __init__(self, *left: int) -> None:
+        self._left = list(left)
+
+    async def stats(self) -> Any:
+        left = self._left.pop(0) if len(self._left) > 1 else self._left[0]
+        return SimpleNamespace(backlog_rows=left)
+
+
+@pytest.mark.parametrize(
+    ("promise", "left", "code"), [("broker", [3, -1], 0), ("receiver", [3], 3)]
+)
+def test_drain_ends_by_itself(promise: str, left: list[int], code: int) -> None:
+    told: list[Any] = []
+    bulletin = Bulletin()
+    bulletin.post("uplink", {"connected": True, "promise": promise, "reason": []})
+    progress = _Progress(Namespace(json=True), "es", told.append)
+
+    async def scene() -> None:
+        watching = _watch(Counted(*left), bulletin, asyncio.Event(), progress)
+        assert await asyncio.wait_for(watching, 2 * DRAIN_AWAY_S) == code
+
+    simulated(scene())
+    assert told[-1]["left"] == left[-1]
+    assert told[-1]["reason"] == (RECEIPT if code else [])
