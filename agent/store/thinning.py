@@ -28,15 +28,13 @@ def thin(rows: "list[Row]", period_s: int, kept: "Callable[[Row], bool]") -> "li
     for row in rows:
         alone = row.kind not in THINNED_KINDS or kept(row)
         if run and (alone or not _continues(run, row, period_s)):
-            made.append(_summary(run, period_s))
+            made += _summed(run, period_s)
             run = []
         if alone:
             made.append(row)
         else:
             run.append(row)
-    if run:
-        made.append(_summary(run, period_s))
-    return made
+    return made + _summed(run, period_s)
 
 
 def _continues(run: "list[Row]", row: "Row", period_s: int) -> bool:
@@ -47,9 +45,17 @@ def _continues(run: "list[Row]", row: "Row", period_s: int) -> bool:
     return row_boot(row.id) == row_boot(last.id) and next_seq and same_period
 
 
+def _summed(run: "list[Row]", period_s: int) -> "list[Row]":
+    """The run as one row; as it is when it is one, or holds a number that no float can be."""
+    if len(run) < 2:
+        return run
+    try:
+        return [_summary(run, period_s)]
+    except (ValueError, OverflowError):
+        return run
+
+
 def _summary(run: "list[Row]", period_s: int) -> "Row":
-    if len(run) == 1:
-        return run[0]
     groups: "dict[tuple[str, str], dict[str, Any]]" = {}
     bodies = [json.loads(row.body) for row in run]
     for row, body in zip(run, bodies):
@@ -107,10 +113,13 @@ def _merge(groups: "dict[tuple[str, str], dict[str, Any]]", group: "dict[str, An
 
 
 def _merged(one: "list[float]", other: "list[float]") -> "list[float]":
+    """Both as one. Scaled by the larger rms, so that no square is beyond what a float can be."""
     count = one[0] + other[0]
-    mean = (one[0] * one[3] + other[0] * other[3]) / count
-    square = (one[0] * one[4] * one[4] + other[0] * other[4] * other[4]) / count
-    return [count, min(one[1], other[1]), max(one[2], other[2]), mean, math.sqrt(square)]
+    mean = one[3] * (one[0] / count) + other[3] * (other[0] / count)
+    scale = max(one[4], other[4]) or 1.0
+    square = one[0] * (one[4] / scale) ** 2 + other[0] * (other[4] / scale) ** 2
+    rms = scale * math.sqrt(square / count)
+    return [count, min(one[1], other[1]), max(one[2], other[2]), mean, rms]
 
 
 def _add_words(words: "dict[str, dict[str, int]]", path: str, counts: "dict[str, int]") -> None:

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import numpy as np
+import pytest
 
 from agent.ports import HISTORY, Row, row_id, row_seq
 from agent.store.thinning import PERIODS_S, thin
@@ -88,3 +89,20 @@ def test_a_gap_or_another_boot_ends_a_summary() -> None:
     assert len(thin(rows[:4] + rows[5:], 60, none)) == 2
     both = rows + rows_of(10, boot=2)
     assert [row.id >> 32 for row in thin(both, 60, none)] == [1, 2]
+
+
+def test_a_number_near_the_largest_float_is_summed_like_any_other() -> None:
+    rows = [Row(HISTORY, row_id(1, n), n, "verdict", '{"x":3e200}', 0) for n in (1, 2, 3)]
+    (made,) = thin(rows, 1, none)
+    count, low, high, mean, rms = json.loads(made.body)["groups"][0]["fields"]["x"]
+    assert (count, low, high) == (3, 3e200, 3e200)
+    assert np.allclose([mean / 3e200, rms / 3e200], 1.0)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "1" + "0" * 400])
+def test_rows_with_what_no_float_can_be_stay_raw(number: str) -> None:
+    rows = [
+        Row(HISTORY, row_id(1, n), n, "verdict", f'{{"x":{number if n == 2 else 1}}}', 0)
+        for n in (1, 2, 3)
+    ]
+    assert thin(rows, 1, none) == rows
