@@ -31,7 +31,7 @@ from agent.store.lanes import Lanes
 from agent.store.moving import copy_for_move, finish_move
 from agent.store.past import Past
 from agent.store.relief import Relief
-from agent.store.salvage import BROKEN, COMPLETE, TORN, bundles_of, log_state
+from agent.store.salvage import BROKEN, COMPLETE, TORN, bundles_of, held_of, log_state
 from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -71,7 +71,7 @@ class SqliteStore:
         self._carried = 0
         self._delivered_before = 0
         self._boot_kept = False
-        self._salvaged: "Any" = (COMPLETE, "", [])
+        self._salvaged: "Any" = (COMPLETE, "", [], set())
         self._ballast = Ballast(self._directory)
         self._giving_way = ""
         self._commits = 0
@@ -188,13 +188,13 @@ class SqliteStore:
 
     def _adopt(self) -> str:
         """What was salvaged becomes ours again; "" or what was found, and what is lost."""
-        log, damage, found = self._salvaged
-        self._salvaged = (COMPLETE, "", [])
+        log, damage, found, held = self._salvaged
+        self._salvaged = (COMPLETE, "", [], set())
         if log == COMPLETE:
             return ""
         with self._lanes.transaction():
             count = self._lanes.adopt(found, log == TORN)
-            missing = self._lanes.bury_holes("damaged") if log == BROKEN else 0
+            missing = self._lanes.bury_holes(held, "damaged") if log == BROKEN else 0
         what = damage or "the log of telemetry.db was damaged"
         rows = f"{count} of its rows were found again, {missing} are known to be lost"
         return f"{what}; {rows}" if log == BROKEN else ""
@@ -235,18 +235,20 @@ class SqliteStore:
     def _open_or_set_aside(self, name: str) -> "tuple[Any, str]":
         path = self._directory / f"{name}.db"
         finish_move(path)
-        log, found = COMPLETE, []
+        log, found, held = COMPLETE, [], set()
         if name == TELEMETRY:
             log = log_state(path)
             found = bundles_of(path, True) if log != COMPLETE else []
+            held = held_of(path) if log == BROKEN else set()
         connection, damage = open_or_set_aside(path, FILES[name])
         connection.text_factory = _text  # a flipped bit is for the CRC to find, row by row
         if name != TELEMETRY:
             lost = f"{damage}, its {LOST[name]} are lost"
             return Database(connection), lost if damage else ""
         if damage:
-            log, found = BROKEN, bundles_of(newest_aside(path), False)
-        self._salvaged = (log, damage, found)
+            aside = newest_aside(path)
+            log, found, held = BROKEN, bundles_of(aside, False), held_of(aside)
+        self._salvaged = (log, damage, found, held)
         return Database(connection), ""
 
     def _append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:

@@ -164,24 +164,32 @@ class Lanes:
                 continue
             self._insert(lane, bundle)
             lane.newest = max(lane.newest, bundle.id)
-            lane.produced += bundle.covered
             count += bundle.covered
+        for lane in self._lanes.values():
+            self._balance(lane)
         return count
 
-    def bury_holes(self, reason: str) -> int:
-        """Within a transaction: a tombstone for rows missing within a boot; their count."""
+    def bury_holes(self, held: "set[tuple[str, int]]", reason: str) -> int:
+        """Within a transaction: a tombstone for rows missing within a boot; their count.
+
+        `held`: (lane, id) of the bundles that were not freed. Rows are freed from the oldest on,
+        so all that is missing after one of them is lost; what is missing before was delivered.
+        """
         count = 0
         for lane in self._lanes.values():
             query = f"SELECT id, first FROM {lane.table} ORDER BY id"
-            bundles = self._db.execute(query).fetchall()
+            bundles, after_held = self._db.execute(query).fetchall(), False
             for (last, _), (following, first) in zip(bundles, bundles[1:]):  # noqa: RUF007
                 missing = first - row_seq(last) - 1
-                if row_boot(last) == row_boot(following) and missing > 0:
+                after_held = after_held or (lane.name, last) in held
+                if after_held and row_boot(last) == row_boot(following) and missing > 0:
                     self._bury(
                         lane, row_boot(last), (row_seq(last) + 1, first - 1), reason, missing
                     )
+                    taken = min(missing, lane.delivered)  # it had been counted as such
+                    lane.delivered -= taken
+                    lane.produced += missing - taken
                     lane.evicted += missing
-                    lane.produced = max(lane.produced, lane.evicted + lane.refused + lane.backlog)
                     count += missing
             self._keep_account(lane)
         return count
@@ -360,16 +368,20 @@ class Lanes:
         query = "SELECT produced, evicted, refused FROM ledger WHERE lane = ?"
         kept = self._db.execute(query, (lane.name,)).fetchone() or (0, 0, 0)
         lane.newest = self._number(f"SELECT MAX(id) FROM {lane.table}")
-        total = self._number(f"SELECT total FROM {lane.table} ORDER BY id DESC LIMIT 1")
-        held = self._number(f"SELECT SUM(covered) FROM {lane.table}")
         query = f"SELECT level, SUM(LENGTH(body)) FROM {lane.table} GROUP BY level"
         for level, size in self._db.execute(query).fetchall():
             if level in range(LEVELS):
                 lane.bytes[level] += size
-        lane.evicted, lane.refused = kept[1:]
-        lane.produced = max(kept[0], total)
-        lane.delivered = max(0, lane.produced - lane.evicted - lane.refused - held)
-        lane.produced = lane.delivered + lane.evicted + lane.refused + held
+        lane.produced, lane.evicted, lane.refused = kept
+        self._balance(lane)
+
+    def _balance(self, lane: "Lane") -> None:
+        """What was produced and is neither held nor told as gone was delivered."""
+        total = self._number(f"SELECT total FROM {lane.table} ORDER BY id DESC LIMIT 1")
+        held = self._number(f"SELECT SUM(covered) FROM {lane.table}")
+        gone = lane.evicted + lane.refused
+        lane.delivered = max(0, max(lane.produced, total) - gone - held)
+        lane.produced = lane.delivered + gone + held
 
     def _number(self, query: str) -> int:
         found = self._db.execute(query).fetchone()

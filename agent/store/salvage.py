@@ -67,14 +67,48 @@ def bundles_of(path: "Path", of_log: bool) -> "list[tuple[str, Bundle]]":
     pages = Pages(path)
     found = {}
     for number in sorted(pages.logged) if of_log else pages.numbers():
-        for bundle in _leaf(pages, pages.get(number)):
-            try:
-                lane = lane_of(bundle)
-                unpack(lane, bundle)
-            except Damaged:
-                continue
+        for lane, bundle in _sound(pages, number):
             found[lane, bundle.id] = bundle
     return [(lane, found[lane, identity]) for lane, identity in sorted(found)]
+
+
+def held_of(path: "Path") -> "set[tuple[str, int]]":
+    """(lane, id) of the bundles that had not been freed: whose page is in use in its newest image.
+
+    Empty when the list of free pages cannot be read: then nobody knows.
+    """
+    pages = Pages(path)
+    free = _free_pages(pages)
+    if free is None:
+        return set()
+    numbers = [number for number in pages.numbers() if number not in free]
+    return {(lane, bundle.id) for number in numbers for lane, bundle in _sound(pages, number)}
+
+
+def _free_pages(pages: "Pages") -> "set[int] | None":
+    """The free pages (fileformat2, 1.5), or None when their list is not as long as it says."""
+    head = pages.get(1)
+    trunk, count = int.from_bytes(head[32:36], "big"), int.from_bytes(head[36:40], "big")
+    free: "set[int]" = set()
+    while trunk and trunk not in free:
+        page = pages.get(trunk)
+        leaves = int.from_bytes(page[4:8], "big")
+        if len(page) < PAGE_BYTES or leaves > PAGE_BYTES // 4 - 2:
+            return None
+        free |= {trunk, *struct.unpack_from(f">{leaves}I", page, 8)}
+        trunk = int.from_bytes(page[:4], "big")
+    return free if head[:6] == b"SQLite" and len(free) == count else None
+
+
+def _sound(pages: "Pages", number: int) -> "Iterator[tuple[str, Bundle]]":
+    """(lane, bundle) of the bundles of a page whose CRC holds."""
+    for bundle in _leaf(pages, pages.get(number)):
+        try:
+            lane = lane_of(bundle)
+            unpack(lane, bundle)
+        except Damaged:
+            continue
+        yield lane, bundle
 
 
 def _leaf(pages: "Pages", page: bytes) -> "Iterator[Bundle]":
