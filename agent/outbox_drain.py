@@ -12,7 +12,7 @@ from agent import app, start
 from agent.core.bulletin import Bulletin
 from agent.exits import AWAY, DONE, FAILED, USAGE
 from agent.limits import DRAIN_AWAY_S, TELL_INTERVAL_S
-from agent.page.words import link_sentence, text
+from agent.page.words import link_sentence, phrase, text
 from agent.ports import StoreFault
 from agent.stages.drain import RECEIVER
 
@@ -58,7 +58,7 @@ async def _drain(
     clock, store = app.clock_and_store(settings)
     try:
         for note in await store.open():
-            print(f"latido outbox: {note}", file=sys.stderr)
+            print(f"latido outbox: {phrase(note, language)}", file=sys.stderr)
         deliverer = app.deliverer_for(settings, store, clock, bulletin, lambda: _facts(bulletin))
         delivering = asyncio.ensure_future(deliverer.run())
         if options.seconds:

@@ -6,7 +6,7 @@ Complete on the first paint and useful without JavaScript; the script only repla
 from html import escape
 
 from agent.page.render_judgement import judgement_part, reason_of
-from agent.page.words import group_text, link_sentence, sensor_detail, sentence, text
+from agent.page.words import group_text, link_sentence, phrase, sensor_detail, sentence, text
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def main_part(facts: "dict[str, Any]", language: str, now_ns: int) -> str:
 
 
 def _degraded(modes: "dict[str, str]", language: str) -> str:
-    rows = "".join(f"<li>{escape(modes[mode])}</li>" for mode in sorted(modes))
+    rows = "".join(f"<li>{escape(phrase(modes[mode], language))}</li>" for mode in sorted(modes))
     head = escape(text("label.degraded", language))
     return f'<section class="banner degraded"><strong>{head}</strong><ul>{rows}</ul></section>'
 

@@ -154,7 +154,7 @@ def test_drain_says_what_opening_the_store_found(tmp_path: Path) -> None:
     (tmp_path / "state" / "telemetry.db").write_bytes(b"no database" * 1000)
     settings = {"host": "127.0.0.1", "port": free_port()}
     _, _, error = say(tmp_path, "outbox drain --seconds 1", settings)
-    assert "telemetry.db" in error and "damaged" in error
+    assert "telemetry.db estaba dañado" in error
 
 
 class Counted:

@@ -11,6 +11,7 @@ from agent.analysis.severity import read_tables
 from agent.chips import known_chips
 from agent.core.ladder import RUNG_WORDS
 from agent.drain import reason_of
+from agent.page.render import main_part
 from agent.page.words import group_text, phrase, sensor_detail
 from agent.resources import severity_tables_text
 from drivers.device import SensorFault
@@ -101,3 +102,34 @@ def test_the_group_of_every_severity_table_has_words_in_both_languages() -> None
             assert not re.search("group|category|class|up to|above", spanish), spanish
         if table.group not in ("1", "2"):
             assert group_text(table.group, "en") == table.group
+
+
+DEGRADED = [
+    "rows wait in memory, a power cut would lose them ([Errno 5] x)",
+    "rows wait in memory, a power cut would lose them ([Errno 5] x, 12 rows dropped)",
+    "the store cannot be read (x)",
+    "the disk is full: older history gives way",
+    "the disk is full: a reader holds the log up, and it cannot be left (x)",
+    "Bomba 1: an alarm's window was not kept: x",
+    "rows: 12 dropped, oldest first",
+    "Bomba 1: not kept yet (x)",
+    "Bomba 1: x; learning again",
+    "rules and statistics only: x",
+    "acquire failed: ValueError('x')",
+    "the lock file says 'x', expected the number of a boot; it is not used",
+    "settings.db was damaged (x); kept as settings.damaged-1.db, its settings and"
+    " baselines are lost",
+    "captures.db was damaged (x); kept as captures.damaged-1.db, its captures are lost",
+    "telemetry.db was damaged (x); kept as telemetry.damaged-1.db; 7 of its rows were found again,"
+    " 2 are known to be lost",
+]
+ENGLISH = re.compile(
+    r"\b(the|its|was|are|is|of|a power|would|dropped|failed|kept|gives|again|only|lost|yet)\b"
+)
+
+
+@pytest.mark.parametrize("words", DEGRADED)
+def test_what_works_with_limitations_is_told_in_the_readers_language(words: str) -> None:
+    shown = main_part({"degraded": {"mode": words}}, "es", 0)
+    assert ENGLISH.search(re.findall("<li>(.*?)</li>", shown)[0]) is None, shown
+    assert words.replace("'", "&#x27;") in main_part({"degraded": {"mode": words}}, "en", 0)
