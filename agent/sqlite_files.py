@@ -78,6 +78,9 @@ def _bring_up_to_date(db: "sqlite3.Connection", kind: "FileKind") -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version and version != kind.schema and version not in kind.moves:
         raise sqlite3.DatabaseError(f"schema {version}, expected {kind.schema}")
+    of_others = db.execute("SELECT name FROM sqlite_master").fetchone()
+    if version == 0 and of_others:
+        raise sqlite3.DatabaseError(f"table {of_others[0]} of another program")
     while version != kind.schema:
         with db:
             db.execute("BEGIN IMMEDIATE")

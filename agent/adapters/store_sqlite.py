@@ -167,10 +167,15 @@ class SqliteStore:
         self._take_lock()
         notes = []
         for name in FILES:
+            finish_move(self._directory / f"{name}.db")
+        emptied = [name for name in FILES if self._is_empty(name)]
+        for name in FILES:
             self._db[name], note = self._open_or_set_aside(name)
             if note:
                 notes.append(note)
-        self.boot, unread = self._next_boot()
+        newest, unread = self._newest_boot()
+        self.boot = following(newest, self._urandom)
+        notes += [f"{name}.db was empty, what it held is lost" for name in emptied if newest]
         notes += [note for note in (unread, self._keep_boot()) if note]
         db = self._db[TELEMETRY]
         self._lanes, self._dates = Lanes(db, self.boot), Dates(db, self.boot)
@@ -199,13 +204,18 @@ class SqliteStore:
         rows = f"{count} of its rows were found again, {missing} are known to be lost"
         return f"{what}; {rows}" if log == BROKEN else ""
 
-    def _next_boot(self) -> "tuple[int, str]":
-        """(one after all that files and lock remember, "" or why the lock could not tell)."""
+    def _is_empty(self, name: str) -> bool:
+        """Whether the file is there with nothing in it: of a boot before, its content is gone."""
+        path = self._directory / f"{name}.db"
+        return path.is_file() and not _size(path) and not _size(path.with_name(f"{name}.db-wal"))
+
+    def _newest_boot(self) -> "tuple[int, str]":
+        """(the newest that files and lock remember or 0, "" or why the lock could not tell)."""
         known = [self._number(name, "SELECT MAX(boot) FROM boots") for name in self._db]
         newest = newest_boot(self._db[TELEMETRY].conn)
         self._lock.seek(0)
         locked, unread = remembered(self._lock.read(20))
-        return following(max(*known, newest, locked), self._urandom), unread
+        return max(*known, newest, locked), unread
 
     def _keep_boot(self) -> str:
         """Remembers the boot in three places; "" or what it means that the disk refuses."""
@@ -234,7 +244,6 @@ class SqliteStore:
 
     def _open_or_set_aside(self, name: str) -> "tuple[Any, str]":
         path = self._directory / f"{name}.db"
-        finish_move(path)
         log, found, held = COMPLETE, [], set()
         if name == TELEMETRY:
             log = log_state(path)

@@ -5,6 +5,7 @@ import itertools
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,3 +61,30 @@ def test_a_restored_copy_uses_no_key_of_the_boots_after_the_copy(tmp_path: Path)
 def test_boots_only_grow(tmp_path: Path) -> None:
     boots = [boot_of(tmp_path)[0] for _ in range(6)]
     assert all(0 < later - boot <= 2**10 for boot, later in itertools.pairwise(boots))
+
+
+def test_a_file_that_was_emptied_is_said(tmp_path: Path) -> None:
+    boot_of(tmp_path)
+    (tmp_path / "telemetry.db").write_bytes(b"")
+    _, notes = boot_of(tmp_path)
+    assert notes == ("telemetry.db was empty, what it held is lost",)
+    assert boot_of(tmp_path)[1] == ()
+
+
+def test_an_empty_file_of_a_first_start_that_was_cut_short_is_no_loss(tmp_path: Path) -> None:
+    (tmp_path / "telemetry.db").write_bytes(b"")
+    assert boot_of(tmp_path)[1] == ()
+
+
+def test_a_database_of_another_program_is_set_aside_with_its_content(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "telemetry.db")
+    db.execute("CREATE TABLE notes (text TEXT)")
+    db.execute("INSERT INTO notes VALUES ('mine')")
+    db.commit()
+    db.close()
+    (note,) = boot_of(tmp_path)[1]
+    assert "table notes of another program" in note and "telemetry.damaged-1.db" in note
+    db = sqlite3.connect(tmp_path / "telemetry.damaged-1.db")
+    assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("notes",)]
+    assert db.execute("SELECT text FROM notes").fetchall() == [("mine",)]
+    db.close()
