@@ -17,7 +17,12 @@ MACHINE_KINDS = ("pump", "motor", "fan", "compressor", "gearbox", "other")
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
     """The `latido` command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if len(rest) == 1 and rest[0][:1] != "-" and getattr(options, "file", "") is None:
+        options.file, rest = rest[0], []  # argparse takes an optional FILE only beside its action
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return int(options.word(options))
     except BrokenPipeError:

@@ -21,19 +21,32 @@ if TYPE_CHECKING:
 def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
     """`options`: action, file, config, state_dir, lang, json."""
     state_dir = options.state_dir
+    language = options.lang or language_of(os.environ)
     if state_dir is None:
         settings, code = settings_of(options.config, "outbox")
         if settings is None:
             return code
         state_dir = settings.state_dir
+        language = options.lang or settings.language
     path = Path(state_dir) / "telemetry.db"
-    language = options.lang or language_of(os.environ)
     try:
         return _work(options, path, language, print_object)
     except (sqlite3.Error, OSError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        print(f"latido outbox: {path}: {why}", file=sys.stderr)
+        print(f"latido outbox: {_fault(error, options, path, language)}", file=sys.stderr)
         return FAILED
+
+
+def _fault(error: Exception, options: "argparse.Namespace", path: "Path", language: str) -> str:
+    """What the store or the target is, in a sentence."""
+    held = path.with_name("captures.db") if options.action == "captures" else path
+    if isinstance(error, FileExistsError):
+        return text("outbox.exists", language, file=options.file)
+    if not held.exists():
+        return text("outbox.missing", language, file=held)
+    why = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, OSError):
+        return text("outbox.no_write", language, file=error.filename or options.file, why=why)
+    return text("outbox.unreadable", language, file=held, why=why)
 
 
 def _work(

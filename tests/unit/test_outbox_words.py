@@ -14,6 +14,7 @@ from agent.analysis.capture import recording, spectrum
 from agent.analysis.npz import read_npz
 from agent.analysis.spectra import power_spectrum
 from agent.cli import main
+from agent.demo import configuration
 from agent.limits import CAPTURES_BYTES
 from agent.ports import ALARM, LIVE, NewRow, row_id
 from agent.store.captures import all_of
@@ -53,7 +54,7 @@ def test_export_is_a_whole_copy_and_replaces_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = tmp_path / "copy.db"
-    words = ["outbox", "export", str(copy), "--state-dir", str(tmp_path)]
+    words = ["outbox", "export", str(copy), "--state-dir", str(tmp_path), "--lang", "en"]
 
     async def scene() -> None:
         store = await filled(tmp_path)
@@ -74,6 +75,46 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert str(tmp_path) in capsys.readouterr().err
     asyncio.run(closed(tmp_path))
     assert main(["outbox", "export", "--state-dir", str(tmp_path), "--lang", "en"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("held", "es", "en"),
+    [
+        (None, "no hay datos guardados", "nothing is kept there"),
+        (b"no database", "no se puede leer", "cannot be read"),
+        (b"", "no se puede leer", "cannot be read"),
+    ],
+)
+def test_a_store_that_is_none_is_a_sentence_in_both_languages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], held: bytes | None, es: str, en: str
+) -> None:
+    if held is not None:
+        (tmp_path / "telemetry.db").write_bytes(held)
+    for language, words in (("es", es), ("en", en)):
+        told = ["outbox", "status", "--state-dir", str(tmp_path), "--lang", language]
+        assert main(told) == 1 and words in capsys.readouterr().err
+
+
+def test_the_file_may_stand_before_or_after_the_folder(tmp_path: Path) -> None:
+    asyncio.run(closed(tmp_path))
+    place = ["--state-dir", str(tmp_path)]
+    assert main(["outbox", "export", *place, str(tmp_path / "a.db")]) == 0
+    assert main(["outbox", "export", str(tmp_path / "b.db"), *place]) == 0
+    assert (tmp_path / "a.db").exists() and (tmp_path / "b.db").exists()
+    for more in (["x", "y"], ["--other"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(["outbox", "export", *place, *more])
+
+
+def test_status_speaks_the_language_of_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(closed(tmp_path / "state"))
+    for language, word in (("es", "en espera"), ("en", "waiting")):
+        held = configuration(tmp_path / "state", 0, ("127.0.0.1", 1), language)
+        (tmp_path / "c.json").write_text(json.dumps(held))
+        assert main(["outbox", "status", "--config", str(tmp_path / "c.json")]) == 0
+        assert word in capsys.readouterr().out
 
 
 async def closed(folder: Path) -> None:
