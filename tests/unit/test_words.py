@@ -115,6 +115,7 @@ DEGRADED = [
     "Bomba 1: not kept yet (x)",
     "Bomba 1: x; learning again",
     "rules and statistics only: x",
+    "telemetry.db was empty, what it held is lost",
     "acquire failed: ValueError('x')",
     "the lock file says 'x', expected the number of a boot; it is not used",
     "settings.db was damaged (x); kept as settings.damaged-1.db, its settings and"
