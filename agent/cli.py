@@ -71,6 +71,25 @@ def _judge_parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--column", metavar="N", help="a column's name, or its number from 0")
     parser.add_argument("--scale", type=float, metavar="S", help="multiplies what the file holds")
+    _judged_machine(parser)
+    parser.add_argument("--through", metavar="SENSOR[@RATE]", help="as this chip would see it")
+    parser.add_argument(
+        "--baseline", nargs="+", default=[], metavar="FILE", help="recordings of its healthy state"
+    )
+    parser.add_argument(
+        "--lang", choices=("es", "en"), help="of the table at a terminal (default en)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a recording, at a terminal too"
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE.svg", help="draw spectrum and envelope; of several, one each"
+    )
+    parser.set_defaults(word=_judge)
+
+
+def _judged_machine(parser: argparse.ArgumentParser) -> None:
+    """What is known of the machine that was recorded."""
     parser.add_argument(
         "--rpm", type=_rpm, metavar="N", help="of the shaft, 30 to 60000; found where it can be"
     )
@@ -102,20 +121,6 @@ def _judge_parser(parser: argparse.ArgumentParser) -> None:
         "--mains-hz", type=int, choices=(50, 60), default=60, help="of the motor (default 60)"
     )
     parser.add_argument("--axial", metavar="AXIS", help="along the shaft: x, y, z or 0, 1, 2")
-    parser.add_argument("--through", metavar="SENSOR[@RATE]", help="as this chip would see it")
-    parser.add_argument(
-        "--baseline", nargs="+", default=[], metavar="FILE", help="recordings of its healthy state"
-    )
-    parser.add_argument(
-        "--lang", choices=("es", "en"), help="of the table at a terminal (default en)"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object a recording, at a terminal too"
-    )
-    parser.add_argument(
-        "--plot", metavar="FILE.svg", help="draw spectrum and envelope; of several, one each"
-    )
-    parser.set_defaults(word=_judge)
 
 
 def _sensors_parser(parser: argparse.ArgumentParser) -> None:

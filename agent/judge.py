@@ -72,8 +72,7 @@ def judge(
     turned = _turned_deg(heard, taught)
     healthy = NOTHING_TAUGHT if turned else _taught(taught, frames, question, model)
     if not trusted.windows:
-        answer = unjudged(recording.path, heard.rate_hz, trusted.quality, question.table)
-        return Judgement(answer, None, heard.rate_hz, None)
+        return _unjudged(recording, heard, trusted.quality, question)
     seen = [
         assess(
             window,
@@ -89,9 +88,7 @@ def judge(
     if velocity[0] != GOOD:
         rejected = trusted.quality["windows_rejected"] + len(trusted.windows)
         why = {"status": velocity[0], "reasons": [velocity[1]], "windows_rejected": rejected}
-        quality = {**trusted.quality, **why}
-        answer = unjudged(recording.path, heard.rate_hz, quality, question.table)
-        return Judgement(answer, None, heard.rate_hz, None)
+        return _unjudged(recording, heard, {**trusted.quality, **why}, question)
     examinations = [
         examine(part, heard.rate_hz, question.machine, heard.bandwidth_hz, healthy.evidence)
         for part in trusted.stretches
@@ -104,6 +101,13 @@ def judge(
     if turned:
         answer = baseline_invalid(answer, turned)
     return Judgement(answer, trusted.stretches[chosen], heard.rate_hz, examinations[chosen])
+
+
+def _unjudged(
+    recording: "Recording", heard: "Any", quality: "dict[str, Any]", question: "Question"
+) -> "Judgement":
+    answer = unjudged(recording.path, heard.rate_hz, quality, question.table)
+    return Judgement(answer, None, heard.rate_hz, None)
 
 
 def _overruled(recordings: "list[Recording]") -> "list[str]":
