@@ -14,7 +14,7 @@ from collections import Counter
 from tests.bench.run import tell
 from tests.fault_rig import ACCELEROMETERS, THERMOCOUPLES, Place, Rig
 
-VIBRATION = Place("adxl345", 100, False)
+VIBRATION = Place("adxl355", 250, False)
 SETTLE_S = 2.0
 
 
