@@ -128,6 +128,7 @@ class _Turn:
         self._ladder = Ladder(Rules(ISOLATED_S, STEADY_BATCHES, recovery.has_clock_line))
         self._bus_is_due = False  # a rung that treats the bus itself was climbed
         self._refusal = ""  # why the bus could not be treated
+        self._awake = False  # the chip was told to measure, whole bring-up or not
         self._hand_over_ns = 0
         self.climbed: "dict[int, int]" = {}
         self.due_ns = 0
@@ -163,6 +164,7 @@ class _Turn:
         self.deliver(fault)
         if self._bring_up is not None or ladder.rung != RETRY:
             self._bring_up = self._drainer.bring_up()
+            self._awake = False
         self._bus_is_due = ladder.clocks or ladder.rung >= REOPEN
         self.due_ns = fault.mono_ns + int(ladder.delay_s * 1e9)
 
@@ -184,6 +186,7 @@ class _Turn:
     def _go_on_bringing_up(self, now_ns: int) -> None:
         assert self._bring_up is not None
         wait_ms = next(self._bring_up, None)
+        self._awake = True
         if wait_ms is None:
             self._bring_up = None
             wait_ms = 0
@@ -206,11 +209,12 @@ class _Turn:
     def break_off(self) -> None:
         """The thread ends on an error: the reader is told; the chip is to be brought up anew."""
         self._bring_up = self._drainer.bring_up()
+        self._awake = False
         self.due_ns = 0
         self.deliver(None)
 
     def end(self) -> None:
-        if self._bring_up is None:
+        if self._awake:
             try:
                 self._drainer.stop()
             except (OSError, SensorFault):

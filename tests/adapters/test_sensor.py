@@ -26,8 +26,8 @@ class Rig:
 
     def __init__(self) -> None:
         clock = OsClock()
-        chip = SimAdxl345(lambda t0_s, period_s, count: [0.1, 0.2, 1.0] * count)
-        self.port = SimSpi(chip, clock.monotonic_ns)
+        self.chip = SimAdxl345(lambda t0_s, period_s, count: [0.1, 0.2, 1.0] * count)
+        self.port = SimSpi(self.chip, clock.monotonic_ns)
         self.bus = BusThread("test", clock)
         self.sensor = self.bus.add(Drainer("de", Adxl345(self.port, RATE_HZ), clock))
 
@@ -117,3 +117,12 @@ def test_frames_that_a_fault_cost_are_counted() -> None:
         await asyncio.gather(running, return_exceptions=True)
 
     played(scene)
+
+
+def test_a_chip_in_mid_bring_up_is_put_to_sleep_too() -> None:
+    rig = Rig()
+    (turn,) = rig.bus._turns
+    turn.step(0)
+    assert rig.chip.registers[0x2D] & 0x08 and not turn.runs, "told to measure, not yet running"
+    turn.end()
+    assert not rig.chip.registers[0x2D] & 0x08
