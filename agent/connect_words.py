@@ -9,7 +9,7 @@ that runs is not disturbed. MQTT 3.1.1 confirms what it throws away: there the r
 import asyncio
 
 from agent import app, start
-from agent.exits import AWAY, DONE, USAGE
+from agent.exits import AWAY, DONE
 from agent.page.words import link_sentence, text
 from agent.ports import LinkDown, Refused
 
@@ -42,13 +42,9 @@ STEP_OF = {
 
 def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
     """`options`: config, lang, json."""
-    settings, code = start.settings_of(options.config, "connect")
+    settings, code, language = start.settings_with_broker(options, "connect")
     if settings is None:
         return code
-    language = options.lang or settings.language
-    if settings.broker is None:
-        print(text("connect.none", language))
-        return USAGE
     failed, reason, blind = asyncio.run(tried(settings))
     for step in _steps(settings):
         state = "ok" if failed is None or STEPS.index(step) < STEPS.index(failed) else "failed"

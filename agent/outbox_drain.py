@@ -32,13 +32,9 @@ def run(options: "argparse.Namespace", print_object: "Callable[[object], None]")
     if options.config is None:
         print("latido outbox: drain needs --config: it says which broker", file=sys.stderr)
         return USAGE
-    settings, code = start.settings_of(options.config, "outbox")
+    settings, code, language = start.settings_with_broker(options, "outbox")
     if settings is None:
         return code
-    language = options.lang or settings.language
-    if settings.broker is None:
-        print(text("connect.none", language))
-        return USAGE
     try:
         return asyncio.run(_drain(settings, options, language, print_object))
     except StoreFault as fault:

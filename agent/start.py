@@ -17,6 +17,8 @@ from agent.ports import StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    import argparse
+
     from agent.config import Settings
 
 
@@ -68,6 +70,23 @@ def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":
         for line in fault.complaints:
             print(f"latido {word}: {path}: {line}", file=sys.stderr)
     return None, USAGE
+
+
+def settings_with_broker(
+    options: "argparse.Namespace", word: str
+) -> "tuple[Settings | None, int, str]":
+    """(settings that name a broker or None, the exit code, the language of the answer).
+
+    `options`: config, lang. What is wrong or missing is printed.
+    """
+    settings, code = settings_of(options.config, word)
+    if settings is None:
+        return None, code, options.lang or ""
+    language = options.lang or settings.language
+    if settings.broker is None:
+        print(text("connect.none", language))
+        return None, USAGE, language
+    return settings, DONE, language
 
 
 def _content(path: str) -> str:

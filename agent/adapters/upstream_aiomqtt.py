@@ -40,7 +40,6 @@ HEADER_BYTES = 16  # around topic and payload of a PUBLISH without properties, a
 OFFLINE = b'{"schema":1,"state":"offline"}'
 
 # CONNACK (MQTT 5, table 3-1; the library gives 3.1.1's five codes by the same numbers).
-UNSUPPORTED_PROTOCOL = 0x84
 CONNACK_CODES = {
     0x84: "protocol",
     0x85: "identifier",
