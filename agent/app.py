@@ -277,7 +277,7 @@ class Agent:
 
     def _learn_ahead(self, machine: "Any", table: "Any", model: "Any") -> "Any":
         """A simulated machine is known already: its healthy past, faster than real time."""
-        from agent.learn import learn_healthy
+        from agent.simulated.learn import learn_healthy
 
         facts = self.sensors[machine.vibration][1]
         return learn_healthy(
@@ -395,7 +395,7 @@ def plant_for(settings: "Settings", clock: "Any") -> "Any":
     """What simulated buses feel; None when every bus is real."""
     if not any(bus.kind.startswith("sim_") for bus in settings.buses):
         return None
-    from agent.simulation import Plant
+    from agent.simulated.plant import Plant
 
     begun_s = clock.monotonic_ns() / 1e9
     return Plant(settings.simulation, settings.machines[0].rpm, begun_s)

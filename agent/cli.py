@@ -5,7 +5,7 @@ import json
 import sys
 
 from agent import __version__
-from agent.exits import DONE
+from agent.words.exits import DONE
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -196,40 +196,40 @@ def _port(text: str) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from agent import demo
+    from agent.words import demo
 
     return demo.run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from agent import start
+    from agent.words import start
 
     return start.run_file(options.config)
 
 
 def _judge(options: argparse.Namespace) -> int:
-    from agent import judge_words
+    from agent.words import judge
 
-    return judge_words.run(options, _print_object)
+    return judge.run(options, _print_object)
 
 
 def _connect(options: argparse.Namespace) -> int:
-    from agent import connect_words
+    from agent.words import connect
 
-    return connect_words.run(options, _print_object)
+    return connect.run(options, _print_object)
 
 
 def _outbox(options: argparse.Namespace) -> int:
-    from agent import outbox_drain, outbox_words
+    from agent.words import outbox, outbox_drain
 
-    word = outbox_drain if options.action == "drain" else outbox_words
+    word = outbox_drain if options.action == "drain" else outbox
     return int(word.run(options, _print_object))
 
 
 def _sensors(options: argparse.Namespace) -> int:
-    from agent import sensors_words
+    from agent.words import sensors
 
-    return sensors_words.run(options, _print_object)
+    return sensors.run(options, _print_object)
 
 
 def _print_object(value: object) -> None:

@@ -25,8 +25,8 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
-    from agent.judge_files import Recording
-    from agent.play import Player
+    from agent.simulated.play import Player
+    from agent.words.judge_files import Recording
 
 BASELINE_WINDOWS_WANTED = 64  # short recordings overlap their windows more to reach it
 HOP_OF_WINDOW_MIN = 16  # at most fifteen sixteenths of overlap: closer windows add nothing

@@ -18,8 +18,8 @@ from agent.chips import known_chips
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.drain import Drainer
-from agent.learn import learn_healthy
-from agent.play import SteppedClock
+from agent.simulated.learn import learn_healthy
+from agent.simulated.play import SteppedClock
 from agent.stages.acquire import block_maker
 from agent.stages.analyse import Analyser
 from agent.stages.machine import MachineWatch

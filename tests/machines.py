@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import read_settings
-from agent.demo import configuration
+from agent.words.demo import configuration
 
 
 def machine_settings(**changes: Any) -> Any:

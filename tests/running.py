@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from agent.demo import configuration
+from agent.words.demo import configuration
 
 READY_WITHIN_S = 40.0
 

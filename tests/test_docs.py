@@ -12,7 +12,7 @@ import pytest
 from agent.chips import BUS_KINDS, known_chips
 from agent.cli import main
 from agent.config import MACHINE_KINDS, read_settings
-from agent.demo import configuration
+from agent.words.demo import configuration
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(

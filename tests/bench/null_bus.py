@@ -6,8 +6,8 @@ from typing import Any
 
 from agent.config import Simulation
 from agent.drain import drain_interval_s
-from agent.play import SteppedClock
-from agent.simulation import Plant
+from agent.simulated.plant import Plant
+from agent.simulated.play import SteppedClock
 from hw.sim.bus import SimSpi
 
 LEVEL = 24

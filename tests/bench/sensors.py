@@ -17,7 +17,7 @@ import adafruit_lis3dh
 from agent.analysis.decode import decode
 from agent.chips import known_chips
 from agent.drain import Drainer
-from agent.play import SteppedClock
+from agent.simulated.play import SteppedClock
 from hw.sim.bus import SimSpi
 from tests.bench.null_bus import NullSpi, drain_s, seconds_a_call
 from tests.bench.run import tell

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.demo import configuration
+from agent.words.demo import configuration
 from firmware_tools.ledger.keep import Keeper
 from firmware_tools.ledger.receive import Receiver
 from firmware_tools.ledger.show import summary

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from agent.cli import main
-from agent.demo import configuration
 from agent.resources import default_model_dir
+from agent.words.demo import configuration
 from tests.running import RunningAgent, free_port
 from tests.shared import needed
 

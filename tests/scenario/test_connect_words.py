@@ -14,10 +14,10 @@ import pytest
 
 from agent.adapters.store_sqlite import SqliteStore
 from agent.core.bulletin import Bulletin
-from agent.demo import configuration
 from agent.limits import DRAIN_AWAY_S
-from agent.outbox_drain import RECEIPT, _Progress, _watch
 from agent.ports import ALARM, HISTORY, NewRow
+from agent.words.demo import configuration
+from agent.words.outbox_drain import RECEIPT, _Progress, _watch
 from tests.mosquitto import Mosquitto, Receiver
 from tests.running import free_port
 from tests.sim_loop import simulated

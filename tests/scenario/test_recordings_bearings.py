@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agent.analysis.bearings import BearingOrders, BearingVerdict, bearing_for
 from agent.analysis.envelope import judge_bearing
-from agent.play import player
+from agent.simulated.play import player
 from hw.machines.part import PARTS
 from tests.shared import recording
 

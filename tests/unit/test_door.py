@@ -11,8 +11,8 @@ from agent.analysis.anomaly import StatisticsModel
 from agent.app import SensorFacts, severity_table
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
-from agent.play import SteppedClock
 from agent.ports import FrameBatch
+from agent.simulated.play import SteppedClock
 from agent.stages.acquire import block_maker
 from agent.stages.analyse import Analyser
 from agent.stages.machine import MachineWatch

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from agent.cli import main
-from agent.judge_table import Table, details
+from agent.words.judge_table import Table, details
 
 RATE_HZ = 3200.0
 SVG = "{http://www.w3.org/2000/svg}"

@@ -16,7 +16,7 @@ from agent.chips import known_chips
 from agent.core.alarm_state import from_json as alarms_from_json
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
-from agent.play import SteppedClock
+from agent.simulated.play import SteppedClock
 from agent.stages.analyse import Analyser
 from agent.stages.machine import MachineWatch, Temperature, alarms_key
 from drivers.adxl345 import Adxl345

@@ -28,7 +28,7 @@ from agent.core.ladder import (
 )
 from agent.drain import Drainer
 from agent.limits import ISOLATED_S, STEADY_BATCHES
-from agent.play import SteppedClock
+from agent.simulated.play import SteppedClock
 from drivers.lis3dh import Lis3dh
 from hw.sim.bus import SimI2c
 from hw.sim.faults import Faulty

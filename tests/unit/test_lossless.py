@@ -12,7 +12,7 @@ from agent.analysis.decode import decode
 from agent.chips import known_chips
 from agent.core.block import GOOD
 from agent.drain import Drainer, drain_interval_s, reason_of
-from agent.play import SteppedClock
+from agent.simulated.play import SteppedClock
 from agent.stages.acquire import block_maker
 from drivers.device import SensorFault
 from hw.sim.bus import I2C_READ_BITS, I2C_WRITE_BITS

@@ -14,11 +14,11 @@ from agent.analysis.capture import recording, spectrum
 from agent.analysis.npz import read_npz
 from agent.analysis.spectra import power_spectrum
 from agent.cli import main
-from agent.demo import configuration
 from agent.limits import CAPTURES_BYTES
 from agent.ports import ALARM, LIVE, NewRow, row_id
 from agent.store.captures import all_of
 from agent.store.reading import open_to_read
+from agent.words.demo import configuration
 
 
 async def filled(folder: Path) -> SqliteStore:

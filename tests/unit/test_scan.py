@@ -9,7 +9,7 @@ import pytest
 from agent import app
 from agent.chips import known_chips
 from agent.config import Sensor, read_settings
-from agent.scan import NOTHING, Place, scan_by
+from agent.words.scan import NOTHING, Place, scan_by
 
 CHIPS = known_chips()
 SPI = sorted(name for name, chip in CHIPS.items() if chip.spi_mode is not None)

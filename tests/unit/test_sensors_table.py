@@ -5,8 +5,8 @@ import io
 import pytest
 
 from agent.core.block import GOOD
-from agent.listen import Heard
-from agent.sensors_table import Screen, heard_lines
+from agent.words.listen import Heard
+from agent.words.sensors_table import Screen, heard_lines
 
 LINES = [("de  adxl345  bien", "good"), ("t  max31855  falla", "failure")]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.demo import configuration
-from agent.exits import DONE, USAGE
 from agent.limits import CONFIG_BYTES
-from agent.start import settings_of
+from agent.words.demo import configuration
+from agent.words.exits import DONE, USAGE
+from agent.words.start import settings_of
 
 
 @pytest.mark.parametrize(("more", "code"), [(0, DONE), (1, USAGE)])

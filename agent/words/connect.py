@@ -8,10 +8,11 @@ that runs is not disturbed. MQTT 3.1.1 confirms what it throws away: there the r
 
 import asyncio
 
-from agent import app, start
-from agent.exits import AWAY, DONE
+from agent import app
 from agent.page.words import link_sentence, text
 from agent.ports import LinkDown, Refused
+from agent.words import start
+from agent.words.exits import AWAY, DONE
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ import os
 import sys
 from pathlib import Path
 
-from agent import app, start
+from agent import app
 from agent.checked import ConfigFault
 from agent.config import read_settings
-from agent.exits import DONE, FAILED, USAGE
 from agent.limits import STOP_WITHIN_S
 from agent.page.words import language_of, text, verdict_words
 from agent.ports import StoreFault
+from agent.words import start
+from agent.words.exits import DONE, FAILED, USAGE
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:

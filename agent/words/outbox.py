@@ -5,11 +5,11 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from agent.exits import DONE, FAILED, USAGE
 from agent.page.words import language_of, text
-from agent.start import settings_of
 from agent.store.captures import all_of
 from agent.store.reading import account, export, open_to_read
+from agent.words.exits import DONE, FAILED, USAGE
+from agent.words.start import settings_of
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:

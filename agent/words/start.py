@@ -10,10 +10,10 @@ from agent import bus_lock
 from agent.app import Agent
 from agent.checked import ConfigFault
 from agent.config import read_settings
-from agent.exits import DONE, FAILED, USAGE
 from agent.limits import CONFIG_BYTES, NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
 from agent.page.words import text
 from agent.ports import StoreFault
+from agent.words.exits import DONE, FAILED, USAGE
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:

@@ -5,13 +5,21 @@ import os
 import sys
 import threading
 
-from agent import app, bus_lock, start
+from agent import app, bus_lock
 from agent.core.block import GOOD, MAINTENANCE
-from agent.exits import DONE, FAILED, INTERRUPTED
-from agent.listen import Ear, self_tests
 from agent.page.words import language_of, text
-from agent.scan import CHIP_SELECTS, scan
-from agent.sensors_table import Screen, complaint, heard_facts, heard_lines, place_facts, place_line
+from agent.words import start
+from agent.words.exits import DONE, FAILED, INTERRUPTED
+from agent.words.listen import Ear, self_tests
+from agent.words.scan import CHIP_SELECTS, scan
+from agent.words.sensors_table import (
+    Screen,
+    complaint,
+    heard_facts,
+    heard_lines,
+    place_facts,
+    place_line,
+)
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:

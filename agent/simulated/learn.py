@@ -11,7 +11,7 @@ from agent.analysis.mounting import gravity_of, mean_direction
 from agent.analysis.signature import signature
 from agent.analysis.spectra import iso_band_hz
 from agent.limits import EXAMINE_S, WINDOW_OVERLAP
-from agent.play import through_chip
+from agent.simulated.play import through_chip
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:

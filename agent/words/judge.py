@@ -10,11 +10,11 @@ from agent.analysis.bearings import BearingFault, bearing_for
 from agent.analysis.evidence import AXES, MachineFacts
 from agent.analysis.recording import RecordingFault
 from agent.analysis.severity import read_tables, table_for
-from agent.exits import DONE, FAILED, USAGE
-from agent.judge_files import load, same_content, same_file
-from agent.judge_plot import plot_svg
-from agent.judge_table import Table, details
 from agent.resources import severity_tables_text
+from agent.words.exits import DONE, FAILED, USAGE
+from agent.words.judge_files import load, same_content, same_file
+from agent.words.judge_plot import plot_svg
+from agent.words.judge_table import Table, details
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(options: "argparse.Namespace", print_object: "Callable[[object], None]")
     try:
         question = _question(options)
         from agent.app import open_model
-        from agent.play import player
+        from agent.simulated.play import player
 
         play = player(options.through) if options.through else None
     except (UsageFault, BearingFault, ValueError) as error:

@@ -8,13 +8,14 @@ or no receiver that confirms where its receipt is what frees a row.
 import asyncio
 import sys
 
-from agent import app, start
+from agent import app
 from agent.core.bulletin import Bulletin
-from agent.exits import AWAY, DONE, FAILED, USAGE
 from agent.limits import DRAIN_AWAY_S, TELL_INTERVAL_S
 from agent.page.words import link_sentence, phrase, text
 from agent.ports import StoreFault
 from agent.stages.drain import RECEIVER
+from agent.words import start
+from agent.words.exits import AWAY, DONE, FAILED, USAGE
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
