@@ -79,12 +79,15 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.demo
 
 # Mosquitto, Chromium and PostgreSQL come from Debian. Installed where we may; else their tests say why they skip.
+# chronyd and ntpd are unpacked, not installed: that would replace the time service of this machine.
 SYSTEM := $(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v mosquitto),,mosquitto) \
           $(if $(shell command -v chromium),,chromium) \
-          $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql)
+          $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) \
+          $(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v ip),,iproute2)
+TIME_SERVERS := chrony ntpsec
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
-system-packages:
+system-packages: $(VENV)/time-servers
 	@set -- $(SYSTEM); if [ $$# -gt 0 ]; then \
 		if command -v apt-get >/dev/null && $(SUDO) true 2>/dev/null; then \
 			echo "Installing $$* with $(SUDO) apt-get ..."; \
@@ -92,6 +95,14 @@ system-packages:
 			DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$* >/dev/null || \
 			{ echo "apt-get could not install $$*"; [ "$$CI" != true ]; }; \
 		else echo "Not root and no sudo: the tests that need $$* will be skipped."; fi; fi
+
+$(VENV)/time-servers: | $(BIN)/python
+	@if ! command -v apt-get >/dev/null; then echo "No apt-get: the tests that need $(TIME_SERVERS) will be skipped."; exit 0; fi; \
+	rm -rf $@.new && mkdir -p $@.new && cd $@.new && \
+	{ apt-get download -qq $(TIME_SERVERS) >/dev/null 2>&1 || \
+		{ $(SUDO) apt-get update -qq && apt-get download -qq $(TIME_SERVERS) >/dev/null 2>&1; }; } && \
+	for package in *.deb; do dpkg-deb -x $$package . || exit 1; done && rm -f *.deb && cd - >/dev/null && mv $@.new $@ || \
+	{ echo "apt-get could not fetch $(TIME_SERVERS)"; [ "$$CI" != true ]; }
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

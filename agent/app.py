@@ -138,6 +138,7 @@ class Agent:
         if self.page is not None:
             await self.page.stop()
         self._aside.stop()
+        self.clock.close()
         if not self.store.is_open:
             return {}
         await self._recorder.finish()

@@ -19,6 +19,9 @@ class FastClock:
     def synced(self) -> bool:
         return True
 
+    def synced_by(self) -> str:
+        return "test"
+
     async def sleep(self, seconds: float) -> None:
         self.now_ns += int(seconds * 1e9)
         await asyncio.sleep(0)

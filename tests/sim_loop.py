@@ -46,6 +46,9 @@ class SimClock:
     def synced(self) -> bool:
         return True
 
+    def synced_by(self) -> str:
+        return "test"
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

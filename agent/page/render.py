@@ -54,7 +54,7 @@ def main_part(facts: "dict[str, Any]", language: str, now_ns: int) -> str:
     if not cards:
         parts.append(f'<p class="banner">{escape(text("banner.waiting", language))}</p>')
     parts += [_card(card, language, now_ns) for card in cards]
-    parts.append(_uplink(facts.get("uplink"), language))
+    parts.append(_uplink(facts.get("uplink"), facts.get("clock"), language))
     parts.append(_store(facts.get("store"), language))
     return "".join(parts)
 
@@ -167,7 +167,7 @@ def _sensors(sensors: "list[dict[str, Any]]", language: str) -> str:
     return f'<h3>{head}</h3><ul class="sensors">{"".join(chips)}</ul>'
 
 
-def _uplink(uplink: "dict[str, Any] | None", language: str) -> str:
+def _uplink(uplink: "dict[str, Any] | None", clock: "dict[str, Any] | None", language: str) -> str:
     if uplink is None:
         words, rows = text("uplink.off", language), ""
     else:
@@ -183,11 +183,24 @@ def _uplink(uplink: "dict[str, Any] | None", language: str) -> str:
         elif uplink.get("refusals_unseen"):
             promise += " " + text("uplink.blind", language)
         rows += _row("label.promise", "", promise, language)
+    rows += _clock(clock, language)
     head = escape(text("label.uplink", language))
     return (
         f'<section class="card uplink"><h2>{head}</h2><p>{escape(words)}</p>'
         f"<dl>{rows}</dl></section>"
     )
+
+
+def _clock(clock: "dict[str, Any] | None", language: str) -> str:
+    """Whether the times on this page and upstream are true, and by whose word."""
+    if clock is None:
+        return ""
+    if clock["synced"]:
+        return _row(
+            "label.clock", text("clock.set", language, source=clock["source"]), "", language
+        )
+    words = text("clock.lost" if clock["dated"] else "clock.unset", language)
+    return _row("label.clock", "", words, language)
 
 
 def _store(store: "dict[str, Any] | None", language: str) -> str:

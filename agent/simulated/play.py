@@ -40,6 +40,9 @@ class SteppedClock:
     def synced(self) -> bool:
         return False
 
+    def synced_by(self) -> str:
+        return ""
+
     async def sleep(self, seconds: float) -> None:
         self.now_ns += int(seconds * NS)
 

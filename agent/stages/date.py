@@ -34,10 +34,12 @@ class Dater:
 
     def look(self) -> None:
         """One look at the clocks."""
-        synced = self._clock.synced()
+        source = self._clock.synced_by()
+        synced = bool(source)
         correction = self._dating.observe(*self._moment(), synced)
         known = self._dating.correction
-        self._bulletin.post("clock", {"synced": synced, "dated": known is not None})
+        dated = known is not None
+        self._bulletin.post("clock", {"synced": synced, "source": source, "dated": dated})
         if correction is not None:
             body = {"boot": self._store.boot, **correction._asdict()}
             self._records.put(Record(CLOCK, body, None, True))

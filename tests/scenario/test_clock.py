@@ -40,6 +40,9 @@ class LyingClock:
     def synced(self) -> bool:
         return self.second >= SYNC_AT
 
+    def synced_by(self) -> str:
+        return "test" if self.synced() else ""
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
 
@@ -63,6 +66,16 @@ async def recorded(folder: Path, clock: LyingClock) -> tuple[list[Row], list[Row
     past = [json.loads(text) for text in await store.recent("m", 10_000)]
     await store.close()
     return rows, alarms, past
+
+
+def test_the_status_says_by_whose_word_the_clock_is_set(tmp_path: Path) -> None:
+    clock, bulletin = LyingClock(-56 * YEAR_S, 0.0), Bulletin()
+    dater = Dater(SqliteStore(str(tmp_path)), clock, bulletin, Mailbox(10))
+    dater.look()
+    assert bulletin.get("clock") == {"synced": False, "source": "", "dated": False}
+    clock.second = SYNC_AT
+    dater.look()
+    assert bulletin.get("clock") == {"synced": True, "source": "test", "dated": True}
 
 
 @pytest.mark.parametrize("ppm", [0.0, 500.0])

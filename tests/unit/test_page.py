@@ -259,6 +259,17 @@ def test_every_way_to_have_no_connection_has_a_sentence(language: str) -> None:
     assert link_sentence([], language) == "" and link_sentence(["starting", {}], language)
 
 
+def test_the_page_says_who_set_the_clock_and_that_nobody_has() -> None:
+    for synced, source, dated, english, spanish in (
+        (True, "chronyd", True, "set, says chronyd", "en hora, según chronyd"),
+        (False, "", True, "has lost contact", "perdió el contacto"),
+        (False, "", False, "nobody has set it yet", "nadie lo ha puesto en hora"),
+    ):
+        facts = {"clock": {"synced": synced, "source": source, "dated": dated}}
+        assert english in main_part(facts, "en", 0)
+        assert spanish in main_part(facts, "es", 0)
+
+
 def test_alarms_and_running_hours_are_shown_in_both_languages() -> None:
     alarms = [{"name": "anomaly", "state": "unacknowledged_active", "level": "alarm"}]
     for language, words in (("en", "active, not acknowledged"), ("es", "activa, sin reconocer")):
