@@ -5,9 +5,9 @@ them back. `rows_max`: of all lanes; beyond it the oldest history is evicted, wi
 """
 
 import asyncio
-import json
 from bisect import bisect_right
 from collections import namedtuple
+from typing import Any
 
 from agent.ports import (
     ALARM,
@@ -23,6 +23,7 @@ from agent.ports import (
     row_id,
     row_seq,
 )
+from agent.store.tombstone import account_of, bodies, carried_by
 
 Disk = namedtuple("Disk", ("rows", "produced", "evicted", "refused"))
 
@@ -89,7 +90,7 @@ class MemoryStore:
         gone = [row for row in self.disk.rows[lane] if row.id == identity]
         if gone:
             self.disk.refused[lane] += 1
-            self._bury(lane, gone, reason)
+            self._bury(lane, gone, reason, carried_by(gone[0]) if gone[0].kind == TOMBSTONE else [])
 
     async def wait_for_rows(self, lanes: tuple[str, ...] = LANES) -> None:
         await self._turn()
@@ -166,15 +167,12 @@ class MemoryStore:
             self.disk.evicted[HISTORY] += len(gone)
             self._bury(HISTORY, gone, "no room")
 
-    def _bury(self, lane: str, gone: list[Row], reason: str) -> None:
+    def _bury(
+        self, lane: str, gone: list[Row], reason: str, carried: list[dict[str, Any]] | None = None
+    ) -> None:
         held, buried = self.disk.rows[lane], {row.id for row in gone}
         held[:] = [row for row in held if row.id not in buried]
-        body = {
-            "lane": lane,
-            "boot": row_boot(gone[0].id),
-            "seq_from": row_seq(gone[0].id),
-            "seq_to": row_seq(gone[-1].id),
-            "count": len(gone),
-            "reason": reason,
-        }
-        self._add(NewRow(ALARM, 0, TOMBSTONE, json.dumps(body)))
+        seqs = (row_seq(gone[0].id), row_seq(gone[-1].id))
+        own = account_of(lane, row_boot(gone[0].id), seqs, reason, len(gone))
+        for text in bodies([*(carried or []), own]):
+            self._add(NewRow(ALARM, 0, TOMBSTONE, text))

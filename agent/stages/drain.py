@@ -15,10 +15,12 @@ from agent.limits import (
     BUNDLE_ROWS,
     BUNDLES_IN_FLIGHT,
     HISTORY_ROWS_PER_S,
+    REFUSED_PAUSE_S,
+    REFUSED_PAUSE_S_MAX,
     RESEND_S_MAX,
     RESEND_S_MIN,
 )
-from agent.ports import HISTORY, LANES, LinkDown, Refused
+from agent.ports import HISTORY, LANES, TOMBSTONE, LinkDown, Refused
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Drain:
         self._tasks: "set[asyncio.Task[None]]" = set()
         self._wake = asyncio.Event()
         self._failed: "BaseException | None" = None
+        self._pause_s = REFUSED_PAUSE_S
 
     @property
     def silent(self) -> bool:
@@ -178,7 +181,14 @@ class Drain:
         if len(refused) == len(rows) > 1:
             raise LinkDown("refuses_all", "", reason)  # then it is not the rows
         for row, said in refused:
+            if row.kind == TOMBSTONE:
+                await self._pause()
             await self._store.set_aside(lane, row.id, said)
+
+    async def _pause(self) -> None:
+        """A broker that refuses accounts gets each one anew, as another row: ever less often."""
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, REFUSED_PAUSE_S_MAX)
+        await self._clock.sleep(pause_s)
 
     async def _something(self, waiting: "tuple[str, ...]") -> None:
         """Waits until a bundle lands, a receipt or a row comes, or a time is over."""

@@ -6,11 +6,11 @@ that leaves without an acknowledgement leaves a tombstone, written by the same t
 """
 
 import contextlib
-import json
 
-from agent.limits import REFUSED_ROWS
+from agent.limits import CARRIED_MAX, REFUSED_ROWS
 from agent.ports import ALARM, LANES, TOMBSTONE, LaneStats, NewRow, Row, row_boot, row_id, row_seq
 from agent.store.bundle import Bundle, Damaged, chunks, pack, stands_for, unpack
+from agent.store.tombstone import account_of, bodies, carried_by
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -203,7 +203,10 @@ class Lanes:
         return following is not None and following[0] <= row_seq(bundle.id)
 
     def set_aside(self, name: str, identity: int, reason: str) -> None:
-        """Within a transaction: a row that upstream refuses is kept apart and leaves its lane."""
+        """Within a transaction: a row that upstream refuses is kept apart and leaves its lane.
+
+        A tombstone's account is carried on; beside too many others its own number is not told.
+        """
         lane = self._lanes[name]
         bundle = self._next(lane, identity - 1)
         rows = self._rows(lane, bundle) if bundle is not None else []
@@ -225,7 +228,10 @@ class Lanes:
         lane.refused += stands_for(row)
         self._keep_account(lane)
         seq = row_seq(identity)
-        self._bury(lane, row_boot(identity), (row.first_seq or seq, seq), reason, stands_for(row))
+        seqs = (row.first_seq or seq, seq)
+        own = account_of(name, row_boot(identity), seqs, reason, stands_for(row))
+        carried = carried_by(row) if row.kind == TOMBSTONE else []
+        self._tell([*carried, own][: CARRIED_MAX + 1])
 
     def bytes_of(self, name: str) -> int:
         return sum(self._lanes[name].bytes)
@@ -261,13 +267,17 @@ class Lanes:
     def evict(self, name: str, bundles: "list[Bundle]", reason: str) -> None:
         """Within a transaction: the oldest bundles go, a tombstone for each boot among them."""
         lane = self._lanes[name]
+        accounts = []
         for boot in sorted({row_boot(bundle.id) for bundle in bundles}):
             some = [bundle for bundle in bundles if row_boot(bundle.id) == boot]
             count = sum(bundle.covered for bundle in some)
+            accounts += self._carried(lane, some)
             for bundle in some:
                 self._delete(lane, (bundle.id - 1, bundle.id))
             lane.evicted += count
-            self._bury(lane, boot, (some[0].first, row_seq(some[-1].id)), reason, count)
+            seqs = (some[0].first, row_seq(some[-1].id))
+            accounts.append(account_of(name, boot, seqs, reason, count))
+        self._tell(accounts)
         if bundles:
             self._keep_account(lane)
 
@@ -306,16 +316,24 @@ class Lanes:
         self, lane: "Lane", boot: int, seqs: "tuple[int, int]", reason: str, count: int
     ) -> None:
         """A tombstone for `count` rows that leave undelivered; others of the range left before."""
-        body = {
-            "lane": lane.name,
-            "boot": boot,
-            "seq_from": seqs[0],
-            "seq_to": seqs[1],
-            "count": count,
-            "reason": reason,
-        }
-        text = json.dumps(body, separators=(",", ":"))
-        self._append_to(self._lanes[ALARM], [NewRow(ALARM, self._now_ns, TOMBSTONE, text)])
+        self._tell([account_of(lane.name, boot, seqs, reason, count)])
+
+    def _tell(self, accounts: "list[dict[str, Any]]") -> None:
+        """Tombstones with these accounts, in the alarm lane."""
+        rows = [NewRow(ALARM, self._now_ns, TOMBSTONE, text) for text in bodies(accounts)]
+        self._append_to(self._lanes[ALARM], rows)
+
+    def _carried(self, lane: "Lane", bundles: "list[Bundle]") -> "list[dict[str, Any]]":
+        """What tombstones among these bundles tell; a bundle that is damaged tells nothing."""
+        found: "list[dict[str, Any]]" = []
+        for bundle in bundles if lane.name == ALARM else ():
+            try:
+                rows = unpack(lane.name, bundle)
+            except Damaged:
+                continue
+            for row in rows:
+                found += carried_by(row) if row.kind == TOMBSTONE else []
+        return found
 
     def _next(self, lane: "Lane", after_id: int) -> "Bundle | None":
         query = f"SELECT {COLUMNS} FROM {lane.table} WHERE id > ? ORDER BY id LIMIT 1"

@@ -134,8 +134,12 @@ class Account:
         stream.received.add(row.first_seq or row.seq, row.seq)
         stream.thinned += row.seq - row.first_seq if row.first_seq else 0
 
+    def bury_all(self, device: str, body: dict[str, Any]) -> set[Key]:
+        """A tombstone's body, and what it carries of others; the streams that it speaks of."""
+        return {self.bury(device, part) for part in (body, *body.get("also", ()))}
+
     def bury(self, device: str, body: dict[str, Any]) -> Key:
-        """A tombstone's body; the stream that it speaks of."""
+        """One account of rows that will not come; their stream."""
         key = Key(device, body["boot"], body["lane"])
         self.stream(key).tombstoned.add(body["seq_from"], body["seq_to"])
         return key

@@ -116,7 +116,7 @@ class Keeper:
             stream.thinned += last - first
         for device, body in self._asked(TOMBSTONES):
             try:
-                account.bury(device, tombstone_body(body))
+                account.bury_all(device, tombstone_body(body))
             except Invalid as error:  # kept by an earlier version, that let it in
                 account.refuse(device, str(error))
         for device, lane, base, produced, left in self._asked(TOLD):

@@ -52,7 +52,14 @@ def _row(device: str, boot: int, lane: str, row: Any) -> Row:
     return Row(device, boot, lane, seq, first, row["mono_ns"], row["kind"], body)
 
 
-def check_tombstone(body: dict[str, Any]) -> None:
+def check_tombstone(body: Any) -> None:
+    """Invalid unless it names rows, and all that it carries of others does."""
+    if not isinstance(body, dict) or not isinstance(body.get("also", []), list):
+        raise Invalid(f"a tombstone that names no rows: {body!r:.100}")
+    for part in body.get("also", ()):
+        if not isinstance(part, dict) or "also" in part:
+            raise Invalid(f"a tombstone that carries {part!r:.100}")
+        check_tombstone(part)
     whole = all(_whole(body.get(name), 1) for name in ("boot", "seq_from", "seq_to"))
     if not whole or body.get("lane") not in LANES or body["seq_from"] > body["seq_to"]:
         raise Invalid(f"a tombstone that names no rows: {body!r:.100}")

@@ -114,7 +114,7 @@ class Receiver:
         keys = {Key(name, bundle["boot"], bundle["lane"])}
         for row in new:
             if row.kind == TOMBSTONE:
-                keys.add(self.account.bury(name, json.loads(row.body)))
+                keys |= self.account.bury_all(name, json.loads(row.body))
             if row.kind == CLOCK:
                 corrections = self.account.clock_corrections
                 corrections[name] = corrections.get(name, 0) + 1

@@ -116,6 +116,26 @@ def test_a_row_that_is_set_aside_leaves_a_tombstone_and_its_lane_goes_on(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_tombstone_that_is_set_aside_is_carried_by_the_next_one(
+    kind: str, tmp_path: Path
+) -> None:
+    async def scene(store: Any) -> None:
+        await store.append(rows(LIVE, 1, 10), [])
+        await store.set_aside(LIVE, store.boot << 32 | 4, "too large")
+        for seq in (1, 2):
+            await store.set_aside(ALARM, store.boot << 32 | seq, "not that")
+            (held,) = await store.oldest(ALARM, 0, 10)
+            body = json.loads(held.body)
+            (own,) = body["also"]
+            assert row_seq(held.id) == seq + 1
+            assert (body["lane"], body["seq_from"], body["reason"]) == (LIVE, 4, "too large")
+            assert (own["lane"], own["seq_from"], own["seq_to"]) == (ALARM, 1, seq)
+            assert own["count"] == seq, "neighbours are one account"
+
+    lives(kind, tmp_path, scene)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_waiting_ends_with_rows_of_the_lanes_that_were_named(kind: str, tmp_path: Path) -> None:
     async def scene(store: Any) -> None:
         for lane in LANES:

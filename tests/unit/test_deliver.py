@@ -45,6 +45,7 @@ class Broker:
         self.inbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self.on_bundle: Callable[[dict[str, Any]], None] = lambda bundle: None
         self.fault: Callable[[list[int]], Exception | None] = lambda seqs: None
+        self.refuses: Callable[[str, list[int]], Exception | None] = lambda lane, seqs: None
         self._faults = faults or {}
         self._in_flight = 0
         self._error = LinkDown("lost")
@@ -68,6 +69,7 @@ class Broker:
             jsonschema.validate(held, SCHEMAS["data"])
         seqs = [row["seq"] for row in held["rows"]]
         fault = self._faults.get(self.published, self.fault)(seqs)
+        fault = fault or self.refuses(held["lane"], seqs)
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         await asyncio.sleep(TRIP_S + 0.01 * (self.published % 3))  # later ones overtake earlier
@@ -229,6 +231,62 @@ def test_a_refused_row_is_set_aside_and_its_lane_goes_on() -> None:
         assert set(broker.seqs(LIVE)) == set(range(1, 201)) - {77}
         assert broker.seqs(ALARM) == [1], "its tombstone"
         assert broker.connections == 1
+
+    simulated(scene())
+
+
+def test_the_receiver_learns_of_a_row_whose_tombstone_was_refused() -> None:
+    """Two of them, one after the other: the account is whole in the third."""
+    told: list[dict[str, Any]] = []
+
+    def refuse(lane: str, seqs: list[int]) -> Exception | None:
+        return Refused("no") if (77 in seqs if lane == LIVE else min(seqs) < 3) else None
+
+    async def scene() -> None:
+        broker = Broker()
+        broker.refuses = refuse
+        broker.on_bundle = lambda bundle: told.extend(
+            row["body"] for row in bundle["rows"] if row["kind"] == "tombstone"
+        )
+        rig = Rig(broker)
+        await rig.produce(live=200)
+        await rig.deliver()
+        assert broker.seqs(ALARM) == [3] and broker.connections == 1
+        (body,) = told
+        gone = {(b["lane"], b["seq_from"], b["seq_to"]) for b in (body, *body["also"])}
+        assert gone == {(LIVE, 77, 77), (ALARM, 1, 2)}
+        assert set(broker.seqs(LIVE)) == set(range(1, 201)) - {77}
+
+    simulated(scene())
+
+
+def test_a_broker_that_refuses_every_tombstone_holds_up_nothing_and_is_asked_ever_less() -> None:
+    refused: list[float] = []
+
+    def refuse(lane: str, seqs: list[int]) -> Exception | None:
+        if lane == LIVE:
+            return Refused("no") if 77 in seqs else None
+        refused.append(asyncio.get_running_loop().time())
+        return Refused("no")
+
+    async def scene() -> None:
+        broker = Broker()
+        broker.refuses = refuse
+        rig = Rig(broker)
+        await rig.produce(live=200)
+        running = asyncio.ensure_future(rig.deliverer.run())
+        await asyncio.sleep(3600.0)
+        await rig.produce(live=50)
+        await asyncio.sleep(10.0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert set(broker.seqs(LIVE)) == set(range(1, 251)) - {77}
+        assert broker.connections == 1
+        pauses = [after - before for before, after in pairwise(refused)]
+        assert all(after > before - TRIP_S for before, after in pairwise(pauses))
+        assert 10 < len(refused) < 25, len(refused)
+        (body,) = [json.loads(row.body) for row in await rig.store.oldest(ALARM, 0, 10)]
+        assert body["seq_from"] == 77 and body["also"][0]["count"] == len(refused) - 1
 
     simulated(scene())
 

@@ -23,6 +23,9 @@ from tests.postgres import Postgres
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = "s/d"
 LIVE = Key(DEVICE, 1, "live")
+GONE = {"boot": 1, "lane": "live", "seq_from": 1, "seq_to": 1}
+TWICE = {**GONE, "also": [GONE]}
+GRAVE = {"seq": 1, "mono_ns": 5, "kind": "tombstone"}
 
 
 def sent(account: Account, *seqs: int, boot: int = 1, freed_to: int = 0, lane: str = "live") -> int:
@@ -72,6 +75,25 @@ def test_a_tombstone_and_a_thinned_row_stand_for_their_rows() -> None:
     account.take(DEVICE, {"boot": 1, "lane": "live", "freed_to": 0}, [thinned])
     assert account.holes() == [] and account.stream(LIVE).through() == 10
     assert account.stream(LIVE).thinned == 3
+
+
+def test_a_tombstone_tells_of_those_that_it_carries_too(place: str) -> None:
+    lost = {"boot": 5, "lane": "live", "seq_from": 2, "seq_to": 5}
+    body = {**lost, "also": [{"boot": 5, "lane": "alarm", "seq_from": 1, "seq_to": 1}]}
+    row = {"seq": 2, "mono_ns": 0, "kind": "tombstone", "body": body}
+    bundle, rows = read_bundle(
+        DEVICE, "alarm", json.dumps({**BUNDLE, "boot": 5, "lane": "alarm", "rows": [row]}).encode()
+    )
+    account = Account()
+    sent(account, 1, 6, boot=5)
+    account.take(DEVICE, bundle, rows)
+    alarms = Key(DEVICE, 5, "alarm")
+    assert account.bury_all(DEVICE, json.loads(rows[0].body)) == {Key(DEVICE, 5, "live"), alarms}
+    assert account.holes() == [] and account.stream(alarms).through() == 2
+    keeper = Keeper(place)
+    keeper.keep(rows, list(account.streams.values()), [])
+    assert keeper.load().stream(alarms).through() == 2
+    keeper.close()
 
 
 def test_a_thinned_row_counts_though_the_last_of_its_rows_had_come(tmp_path: Path) -> None:
@@ -136,6 +158,14 @@ BUNDLE: dict[str, Any] = {
         {"rows": [{"seq": 1, "first_seq": 2, "mono_ns": 5, "kind": "v", "body": {}}]},
         {"rows": [{"seq": 1, "mono_ns": 5, "kind": "v", "body": []}]},
         {"rows": [{"seq": 1, "mono_ns": 5, "kind": "tombstone", "body": {"boot": 1}}]},
+        {"rows": [{**GRAVE, "body": {**GONE, "also": 7}}]},
+        {"rows": [{**GRAVE, "body": {**GONE, "also": [7]}}]},
+        {"rows": [{**GRAVE, "body": {**GONE, "also": [{}]}}]},
+        {
+            "rows": [
+                {"seq": 1, "mono_ns": 5, "kind": "tombstone", "body": {**GONE, "also": [TWICE]}}
+            ]
+        },
         {"more": "x" * 70_000},
     ],
 )
