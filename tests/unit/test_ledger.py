@@ -78,14 +78,14 @@ def test_a_tombstone_and_a_thinned_row_stand_for_their_rows() -> None:
 
 
 def test_a_tombstone_tells_of_those_that_it_carries_too(place: str) -> None:
-    lost = {"boot": 5, "lane": "live", "seq_from": 2, "seq_to": 5}
+    lost = {"boot": 5, "lane": "live", "seq_from": 1, "seq_to": 5}
     body = {**lost, "also": [{"boot": 5, "lane": "alarm", "seq_from": 1, "seq_to": 1}]}
     row = {"seq": 2, "mono_ns": 0, "kind": "tombstone", "body": body}
     bundle, rows = read_bundle(
         DEVICE, "alarm", json.dumps({**BUNDLE, "boot": 5, "lane": "alarm", "rows": [row]}).encode()
     )
     account = Account()
-    sent(account, 1, 6, boot=5)
+    sent(account, 6, boot=5)
     account.take(DEVICE, bundle, rows)
     alarms = Key(DEVICE, 5, "alarm")
     assert account.bury_all(DEVICE, json.loads(rows[0].body)) == {Key(DEVICE, 5, "live"), alarms}
