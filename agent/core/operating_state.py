@@ -22,6 +22,8 @@ class OperatingState:
     `steady`: False while the speed changes. `run_ns`, `starts`: counted; `at_ns`: of the window.
     `stood`: seen at rest since it last ran; without that, running is no start but the agent's own.
     `still`: windows without motion in a row: one that runs quietly is not stopped by one of them.
+    `quiet`: a stretch showed that it runs, while windows heard nothing: they do not stop it then;
+    False: a stretch showed that it does not; None: no stretch has shown either.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class OperatingState:
         at_ns: int = 0,
         stood: bool = False,
         still: int = 0,
+        quiet: "bool | None" = None,
     ) -> None:
         self.name = name
         self.moving = moving
@@ -47,6 +50,7 @@ class OperatingState:
         self.at_ns = at_ns
         self.stood = stood
         self.still = still
+        self.quiet = quiet
 
     @property
     def run_hours(self) -> float:
@@ -54,7 +58,8 @@ class OperatingState:
 
     def after(self, velocity_rms_mm_s: float, mono_ns: int = 0) -> "OperatingState":
         """The state after one more window of this velocity, which ended at `mono_ns`."""
-        still = self.still + 1 if velocity_rms_mm_s < self.below_mm_s else 0
+        heard = velocity_rms_mm_s >= self.below_mm_s or self.quiet
+        still = 0 if heard else self.still + 1
         if still and (self.name not in RUNS or still >= REST):
             return self._next(STOPPED, 0, mono_ns, still)
         if still:
@@ -80,7 +85,31 @@ class OperatingState:
             self.at_ns,
             self.stood,
             self.still,
+            self.quiet,
         )
+
+    def heard(self, quiet: bool) -> "OperatingState":
+        """After a longer stretch showed that it turns, unheard by windows (`quiet`), or did not.
+
+        A machine that turned in the first stretch already has not been seen at rest.
+        """
+        stood = self.stood and not (quiet and self.quiet is None)
+        state = OperatingState(
+            self.name,
+            self.moving,
+            self.settle,
+            self.below_mm_s,
+            self.steady,
+            self.run_ns,
+            self.starts,
+            self.at_ns,
+            stood,
+            0 if quiet else self.still,
+            quiet,
+        )
+        if not quiet or self.name in RUNS:
+            return state
+        return state._next(RUNNING, self.settle, self.at_ns, 0)
 
     def _next(self, name: str, moving: int, mono_ns: int, still: int) -> "OperatingState":
         """Running time counts from window to window while it runs, but not across a gap."""
@@ -98,6 +127,7 @@ class OperatingState:
             mono_ns,
             name == STOPPED or (self.stood and not started),
             still,
+            self.quiet,
         )
 
 
@@ -131,6 +161,7 @@ def with_usage(state: "OperatingState", text: str) -> "OperatingState":
         state.at_ns,
         state.stood,
         state.still,
+        state.quiet,
     )
 
 

@@ -211,6 +211,9 @@ class Analyser:
         trust, values = window_trust(stretch.raw, facts.layout, facts.range_g, stretch.rate_hz)
         if trust != SOUND or stretch.rate_error > RATE_TRUSTED:
             return
+        if self._watch.in_doubt:
+            turning = await self._aside(self._watch.listen, values, stretch.rate_hz, self._facts)
+            self._watch.turned(turning)
         if self._watch.operating.name == STOPPED:
             return
         heat = Heat(self._thermocouple.degc, self._watch.heat.rate_degc_min())

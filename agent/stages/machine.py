@@ -11,12 +11,14 @@ from collections import namedtuple
 from agent.analysis import anomaly
 from agent.analysis.assess import assess, severity_of
 from agent.analysis.known import KnownState
+from agent.analysis.lines import STANDS_OUT
 from agent.analysis.signature import changing, signature
+from agent.analysis.turning import STILL_STANDS_OUT, turning_mm_s
 from agent.core.alarm import ALARM, NORMAL, UNKNOWN, WARNING
 from agent.core.alarm_state import AlarmBook
 from agent.core.block import GOOD, NO_REASON
 from agent.core.heat import HeatTrend
-from agent.core.operating_state import RUNNING, STOPPED, unseen_machine
+from agent.core.operating_state import RUNNING, RUNS, STOPPED, unseen_machine
 from agent.limits import (
     BASELINE_WINDOWS,
     DISTRUST_HOLD_S,
@@ -115,6 +117,8 @@ class MachineWatch:
         self._trusted_ns = -(10**18)
         self._stretch_severity: "Severity | None" = None
         self._stretch_ns = 0
+        self._silent = 0  # windows since the last stretch in which nothing was heard to move
+        self._turned_ns = 0
         self.windows = 0
 
     @property
@@ -167,6 +171,24 @@ class MachineWatch:
         """Whether the last trusted verdict is young enough to stand through a gap."""
         return mono_ns - self._trusted_ns < DISTRUST_HOLD_S * 1e9
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether windows alone do not say that it runs: then a stretch is asked if it turns."""
+        sure = self._silent == 0 and not self.operating.quiet
+        return not sure or self.operating.name not in RUNS
+
+    def listen(self, values: "Any", rate_hz: float, machine: "Any") -> float:
+        """`turning_mm_s` of a stretch, for `turned`; changes nothing, so any thread may do it."""
+        above = STILL_STANDS_OUT if self.operating.quiet else STANDS_OUT
+        return turning_mm_s(values, rate_hz, machine, above)
+
+    def turned(self, velocity_mm_s: float) -> None:
+        """What a stretch heard of the shaft's own lines, while in doubt."""
+        turns = velocity_mm_s >= self._settings.stopped_below_mm_s
+        self.operating = self.operating.heard(turns and self._silent > 0)
+        self._silent = 0
+        self._turned_ns = self._trusted_ns
+
     def stretched(self, values: "Any", rate_hz: float, found: "Examination") -> None:
         """A gapless stretch of trusted values of some seconds, and what its examination found."""
         if self.operating.name == STOPPED:
@@ -217,6 +239,9 @@ class MachineWatch:
         return self._judged(UNKNOWN, reason, assessment, rate_hz, mono_ns)
 
     def _operate(self, assessment: "Assessment", mono_ns: int) -> None:
+        if self.operating.quiet and mono_ns - self._turned_ns > SEVERITY_HOLD_S * 1e9:
+            self.operating = self.operating.heard(False)  # no stretch could be trusted for long
+        self._silent += assessment.felt_mm_s < self._settings.stopped_below_mm_s
         self.operating = self.operating.after(assessment.felt_mm_s, mono_ns)
         if self.operating.name == STOPPED:
             self._warm_since_ns = None

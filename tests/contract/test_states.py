@@ -287,6 +287,19 @@ def test_a_machine_that_runs_quietly_is_not_stopped_by_a_window_that_hears_nothi
     assert STOPPED not in names[1:] and state.starts == 1
 
 
+def test_what_a_stretch_alone_hears_runs_until_a_stretch_hears_nothing() -> None:
+    still, names = _run(unseen_machine(3, 0.05), [0.0] * 20)
+    assert names == [STOPPED] * 20
+    found = still.heard(True)
+    assert found.name == RUNNING and found.starts == 0, "it ran when it was first listened to"
+    quiet, names = _run(found, [0.0] * 20, at_ns=20 * NS)
+    assert set(names) == {RUNNING}
+    stands, names = _run(quiet.heard(False), [0.0] * REST, at_ns=40 * NS)
+    assert names == [RUNNING] * (REST - 1) + [STOPPED]
+    again = stands.heard(True)
+    assert again.name == RUNNING and again.starts == 1
+
+
 def test_time_that_nobody_saw_is_not_counted_as_running() -> None:
     state, _ = _run(unseen_machine(1, 0.05), [1.0, 1.0])
     assert state.after(1.0, 10 * HOUR).run_ns == state.run_ns
