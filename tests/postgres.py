@@ -1,8 +1,11 @@
 """A PostgreSQL cluster of the test's own, on loopback, gone with its folder."""
 
+import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.running import free_port
@@ -39,3 +42,18 @@ class Postgres:
         command = [*self._as_user, str(self._programs / program), *words]
         done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr + done.stdout
+
+
+@contextlib.contextmanager
+def ledger_place(kind: str) -> Iterator[str]:
+    """Where a ledger may keep its rows, of this kind: "sqlite" or "postgresql"."""
+    with tempfile.TemporaryDirectory() as name:
+        if kind == "sqlite":
+            yield f"{name}/ledger.db"
+            return
+        cluster = Postgres(Path(name))
+        cluster.start()
+        try:
+            yield cluster.url
+        finally:
+            cluster.stop()

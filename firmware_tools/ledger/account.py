@@ -80,6 +80,14 @@ class Stream:
         return first[1] if first[0] == 1 else 0
 
 
+class Conflicts(NamedTuple):
+    """Keys of a stream that came with more than one content."""
+
+    rows: int
+    first: int
+    last: int
+
+
 class Told(NamedTuple):
     """What a device's status says of a lane, over all boots since its file began."""
 
@@ -95,6 +103,7 @@ class Account:
         self.first_boot: dict[str, int] = {}
         self.online: dict[str, bool] = {}
         self.clock_corrections: dict[str, int] = {}
+        self.conflicts: dict[Key, Conflicts] = {}
         self._told: dict[tuple[str, str], Told] = {}
         self._told_base: dict[tuple[str, str], int] = {}
         self.invalid = 0
@@ -109,6 +118,13 @@ class Account:
         """A message of `place` (its topic) that is not kept: counted, and told with its reason."""
         self.invalid += 1
         self.refusals.append((place, why))
+
+    def note_conflicts(self, key: Key, count: int, first: int, last: int) -> None:
+        """A device that went on from a copy of its state used these numbers for other rows."""
+        known = self.conflicts.get(key, Conflicts(0, first, last))
+        self.conflicts[key] = Conflicts(
+            known.rows + count, min(known.first, first), max(known.last, last)
+        )
 
     def take(self, device: str, bundle: dict[str, Any], rows: list[Row]) -> list[Row]:
         """A checked bundle; the rows that are new, to be kept."""

@@ -1,6 +1,7 @@
 """`latido-ledger`: receives the rows of a fleet, proves that none is missing, sends receipts.
 
-Exit codes: 0 nothing is missing, 1 a hole was found (with --check), 2 usage, 3 broker or database.
+Exit codes: 0 nothing is missing, 2 usage, 3 broker or database. With --check, 1: a hole, a key that
+stands for two rows, or a database that no longer holds what was kept.
 """
 
 import argparse
@@ -9,13 +10,14 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from firmware_tools.ledger.account import Account
 from firmware_tools.ledger.keep import Keeper, KeepFault, plain
 from firmware_tools.ledger.receive import BrokerFault, Receiver
 from firmware_tools.ledger.show import Teller, summary
 
-COMPLETE, HOLE, USAGE, AWAY = 0, 1, 2, 3
+COMPLETE, UNPROVEN, USAGE, AWAY = 0, 1, 2, 3
 TELL_S = 1.0
 
 
@@ -29,14 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         account = keeper.load()
         if options.broker is not None:
             _receive(account, keeper, options)
+        proof = _proof(keeper) if options.check else {}
     except (BrokerFault, KeepFault) as fault:
         return _away(fault)
     finally:
         keeper.close()
-    told = summary(account)
+    told = {**summary(account), **proof}
     if options.check or options.broker is None:
         print(json.dumps({"event": "summary", **told}))
-    return HOLE if options.check and not told["complete"] else COMPLETE
+    whole = told["complete"] and not told.get("damage")
+    return UNPROVEN if options.check and not whole else COMPLETE
+
+
+def _proof(keeper: Keeper) -> dict[str, Any]:
+    """What the database is worth: `damage` in sentences, `unproven` rows without a checksum."""
+    return keeper.check()._asdict()
 
 
 def _away(fault: Exception) -> int:
@@ -98,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-receipts", dest="receipts", action="store_false", help="listen, do not answer"
     )
-    parser.add_argument("--check", action="store_true", help="end with 1 when a hole was found")
+    check_help = "read and prove all that is kept; end with 1 for a hole, a conflict, or damage"
+    parser.add_argument("--check", action="store_true", help=check_help)
     parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds")
     parser.add_argument("--json", action="store_true", help="lines, also on a terminal")
     return parser

@@ -1,23 +1,30 @@
 """Where rows are kept: SQLite or PostgreSQL, by one set of statements.
 
 A row is there once, by its key. What `keep` returned from is durable: only then is a receipt sent.
+A key that came with two contents stands in `rows` with the first, in `conflicts` with the others.
 """
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from firmware_tools.ledger.account import TOMBSTONE, Account, Key, Row, Stream, Told
+from firmware_tools.ledger.check import Found, check, crc_of
 from firmware_tools.ledger.read import Invalid, tombstone_body
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS rows (device TEXT NOT NULL, boot BIGINT NOT NULL,"
     " lane TEXT NOT NULL, seq BIGINT NOT NULL, first_seq BIGINT NOT NULL,"
-    " mono_ns BIGINT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,"
+    " mono_ns BIGINT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, crc BIGINT,"
     " PRIMARY KEY (device, boot, lane, seq))",
     "CREATE TABLE IF NOT EXISTS streams (device TEXT NOT NULL, boot BIGINT NOT NULL,"
     " lane TEXT NOT NULL, base BIGINT NOT NULL, freed_to BIGINT NOT NULL,"
     " duplicates BIGINT NOT NULL, PRIMARY KEY (device, boot, lane))",
+    "CREATE TABLE IF NOT EXISTS conflicts (device TEXT NOT NULL, boot BIGINT NOT NULL,"
+    " lane TEXT NOT NULL, seq BIGINT NOT NULL, first_seq BIGINT NOT NULL,"
+    " mono_ns BIGINT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, crc BIGINT NOT NULL,"
+    " PRIMARY KEY (device, boot, lane, seq, crc))",
 )
 TOLD_TABLE = (
     "CREATE TABLE IF NOT EXISTS told (device TEXT NOT NULL, lane TEXT NOT NULL,"
@@ -31,10 +38,27 @@ KEEP_TOLD = (
 )
 TOLD = "SELECT device, lane, base, produced, left_count FROM told"
 KEEP_ROW = (
-    "INSERT INTO rows (device, boot, lane, seq, first_seq, mono_ns, kind, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane, seq) DO UPDATE"
-    " SET first_seq = excluded.first_seq, kind = excluded.kind, body = excluded.body"
+    "INSERT INTO rows (device, boot, lane, seq, first_seq, mono_ns, kind, body, crc)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane, seq) DO UPDATE"
+    " SET first_seq = excluded.first_seq, mono_ns = excluded.mono_ns, kind = excluded.kind,"
+    " body = excluded.body, crc = excluded.crc"
     " WHERE excluded.first_seq > 0"  # a thinned row takes the last one's number, and its place
+)
+KEEP_CONFLICT = (
+    "INSERT INTO conflicts (device, boot, lane, seq, first_seq, mono_ns, kind, body, crc)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+KEPT_CONFLICT = (
+    "SELECT 1 FROM conflicts WHERE device = ? AND boot = ? AND lane = ? AND seq = ? AND crc = ?"
+)
+STORED = (
+    "SELECT device, boot, lane, seq, first_seq, mono_ns, kind, body FROM rows"
+    " WHERE device = ? AND boot = ? AND lane = ? AND seq BETWEEN ? AND ?"
+)
+STRIDE = 200  # copies closer than this are looked up together
+CONFLICTS = (
+    "SELECT device, boot, lane, COUNT(*), MIN(seq), MAX(seq) FROM conflicts"
+    " GROUP BY device, boot, lane"
 )
 KEEP_STREAM = (
     "INSERT INTO streams (device, boot, lane, base, freed_to, duplicates)"
@@ -48,6 +72,12 @@ RUNS = (
     " FROM rows WHERE first_seq = 0) AS numbered GROUP BY device, boot, lane, run"
 )
 THINNED = "SELECT device, boot, lane, first_seq, seq FROM rows WHERE first_seq > 0"
+# Ledgers of earlier versions kept rows without a checksum.
+HAS_CRC_SQLITE = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'crc'"
+HAS_CRC_POSTGRESQL = (
+    "SELECT 1 FROM information_schema.columns WHERE table_name = 'rows' AND column_name = 'crc'"
+    " AND table_schema = CURRENT_SCHEMA()"
+)
 ANY_STREAM = "SELECT boot FROM streams LIMIT 1"
 STREAMS = "SELECT device, boot, lane, base, freed_to, duplicates FROM streams"
 TOMBSTONES = f"SELECT device, body FROM rows WHERE kind = '{TOMBSTONE}'"
@@ -74,24 +104,58 @@ class Keeper:
                 self._asked(ANY_STREAM)
             for statement in (*TABLES, TOLD_TABLE):
                 self._db.execute(statement)
+            if not self._asked(HAS_CRC_POSTGRESQL if _is_postgresql(place) else HAS_CRC_SQLITE):
+                self._db.execute("ALTER TABLE rows ADD COLUMN crc BIGINT")
             self._db.commit()
         except _errors() as error:
             raise KeepFault(f"{plain(place)}: {error}") from error
 
-    def keep(self, rows: list[Row], streams: list[Stream], told: list[Any]) -> None:
-        """One transaction; durable when it returns. `told`: as `Account.told_rows` gives it."""
+    def keep(
+        self, rows: list[Row], streams: list[Stream], told: list[Any], copies: Iterable[Row] = ()
+    ) -> list[Row]:
+        """One transaction; durable when it returns. `told`: as `Account.told_rows` gives it.
+
+        Of `copies`, rows whose keys are known: those that are none, as their content is another.
+        They are kept too, in a table of their own: the device will free them by our receipt.
+        """
         states = [
             (*stream.key, stream.base, stream.freed_to, stream.duplicates) for stream in streams
         ]
         try:
             cursor = self._db.cursor()
-            cursor.executemany(self._statement(KEEP_ROW), [tuple(row) for row in rows])
+            cursor.executemany(self._statement(KEEP_ROW), [(*row, crc_of(row)) for row in rows])
+            others = [row for some in copies_by_stream(copies) for row in self._others(some)]
+            conflicts = [row for row in others if not self._is_kept(row)]
+            for row in conflicts:
+                cursor.execute(self._statement(KEEP_CONFLICT), (*row, crc_of(row)))
             cursor.executemany(self._statement(KEEP_STREAM), states)
             cursor.executemany(self._statement(KEEP_TOLD), told)
             self._db.commit()
         except _errors() as error:
             self._db.rollback()
             raise KeepFault(f"{plain(self._place)}: {error}") from error
+        return conflicts
+
+    def check(self) -> Found:
+        """All that is kept, read and proved."""
+        strange = (*_errors(), ValueError)  # text that is none
+        return check(self._db, _is_postgresql(self._place), strange)
+
+    def _is_kept(self, row: Row) -> bool:
+        """Whether this other content of a key came before."""
+        return bool(self._asked(KEPT_CONFLICT, (*row[:4], crc_of(row))))
+
+    def _others(self, copies: list[Row]) -> list[Row]:
+        """Those of one stream that stand in the table with another content."""
+        of = copies[0]
+        ends = (of.device, of.boot, of.lane, of.seq, copies[-1].seq)
+        held = {row.seq: row for row in (Row(*parts) for parts in self._asked(STORED, ends))}
+        known = [(row, held.get(row.seq)) for row in copies]
+        return [
+            row
+            for row, kept in known
+            if kept is not None and kept.first_seq == row.first_seq and kept != row
+        ]
 
     def load(self) -> Account:
         """The account of what was kept so far. KeepFault, also for what no ledger has written."""
@@ -119,6 +183,8 @@ class Keeper:
                 account.bury_all(device, tombstone_body(body))
             except Invalid as error:  # kept by an earlier version, that let it in
                 account.refuse(device, str(error))
+        for device, boot, lane, count, first, last in self._asked(CONFLICTS):
+            account.note_conflicts(Key(device, boot, lane), count, first, last)
         for device, lane, base, produced, left in self._asked(TOLD):
             account.remember(device, lane, base, Told(produced, left))
         return account
@@ -126,11 +192,22 @@ class Keeper:
     def close(self) -> None:
         self._db.close()
 
-    def _asked(self, query: str) -> list[Any]:
-        return list(self._db.execute(query).fetchall())
+    def _asked(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        return list(self._db.execute(self._statement(query), values).fetchall())
 
     def _statement(self, text: str) -> str:
         return text.replace("?", self._mark)
+
+
+def copies_by_stream(copies: Iterable[Row]) -> list[list[Row]]:
+    """Rows of one stream each, by number, none further than STRIDE from the one before."""
+    found: list[list[Row]] = []
+    for row in sorted(copies):
+        last = found[-1][-1] if found else None
+        if last is None or last[:3] != row[:3] or row.seq - last.seq > STRIDE:
+            found.append([])
+        found[-1].append(row)
+    return found
 
 
 def _is_postgresql(place: str) -> bool:

@@ -63,14 +63,17 @@ class Receiver:
         if not batch:
             return 0
         rows: list[Row] = []
+        copies: list[Row] = []
         touched: set[Key] = set()
         for message in batch:
-            new, keys = self._take(message)
+            new, known, keys = self._take(message)
             rows += new
+            copies += known
             touched |= keys
         streams = [self.account.stream(key) for key in sorted(touched)]
         told = [row for name in sorted(self._told) for row in self.account.told_rows(name)]
-        self._keeper.keep(rows, streams, told)
+        for row in self._keeper.keep(rows, streams, told, copies):
+            self.account.note_conflicts(Key(row.device, row.boot, row.lane), 1, row.seq, row.seq)
         self._told.clear()
         self.rows += len(rows)
         for message in batch:
@@ -93,8 +96,10 @@ class Receiver:
                 break
         return batch
 
-    def _take(self, message: Any) -> tuple[list[Row], set[Key]]:
-        """(new rows, streams that changed) of one message; what is not valid is refused."""
+    def _take(self, message: Any) -> tuple[list[Row], list[Row], set[Key]]:
+        """(new rows, rows of known keys, streams that changed) of one message; what is not valid
+        is refused.
+        """
         topic = ""
         try:
             topic = message.topic
@@ -103,14 +108,15 @@ class Receiver:
             if rest == ["status"]:
                 self.account.status(name, *read_status(message.payload))
                 self._told.add(name)
-                return [], set()
+                return [], [], set()
             if rest == ["data", "test"]:  # somebody tries whether publishing is allowed
-                return [], set()
+                return [], [], set()
             bundle, rows = read_bundle(name, rest[1], message.payload)
         except (ValueError, IndexError) as error:  # Invalid is a ValueError
             self.account.refuse(ascii(topic)[1:-1], str(error))
-            return [], set()
+            return [], [], set()
         new = self.account.take(name, bundle, rows)
+        fresh = {id(row) for row in new}
         keys = {Key(name, bundle["boot"], bundle["lane"])}
         for row in new:
             if row.kind == TOMBSTONE:
@@ -118,7 +124,7 @@ class Receiver:
             if row.kind == CLOCK:
                 corrections = self.account.clock_corrections
                 corrections[name] = corrections.get(name, 0) + 1
-        return new, keys
+        return new, [row for row in rows if id(row) not in fresh], keys
 
     def _answer(self, key: Key) -> None:
         through = self.account.stream(key).through()

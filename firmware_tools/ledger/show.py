@@ -41,7 +41,7 @@ def lines(account: Account) -> list[dict[str, Any]]:
 
 
 def summary(account: Account) -> dict[str, Any]:
-    """Of all devices; `complete` when nothing is missing."""
+    """Of all devices; `complete` when nothing is missing and no key stands for two rows."""
     holes = account.holes()
     devices = sorted({key.device for key in account.streams} | set(account.online))
     unaccounted = {device: account.unaccounted(device) for device in devices}
@@ -55,8 +55,15 @@ def summary(account: Account) -> dict[str, Any]:
         "invalid": account.invalid,
         "holes": [hole_line(hole) for hole in holes],
         "unaccounted": {device: count for device, count in unaccounted.items() if count},
-        "complete": not holes and not any(unaccounted.values()),
+        "conflicts": conflict_lines(account),
+        "complete": not holes and not any(unaccounted.values()) and not account.conflicts,
     }
+
+
+def conflict_lines(account: Account) -> list[dict[str, Any]]:
+    return [
+        {**key._asdict(), **found._asdict()} for key, found in sorted(account.conflicts.items())
+    ]
 
 
 def hole_line(hole: Hole) -> dict[str, Any]:
@@ -76,8 +83,19 @@ def table(account: Account, note: str) -> str:
     if account.refusals:
         place, why = account.refusals[-1]
         rest.append(f"refused: {account.invalid}, the last of {place:.100}: {why}")
+    rest += [conflict_words(line) for line in told["conflicts"]]
+    missing = told["holes"] or told["unaccounted"]
     verdict = "nothing is missing" if told["complete"] else "ROWS ARE MISSING"
+    if told["conflicts"]:
+        verdict = "KEYS WERE USED TWICE" + (", ROWS ARE MISSING" if missing else "")
     return "\n".join([note, head, *rows, *rest, verdict]) + "\n"
+
+
+def conflict_words(line: dict[str, Any]) -> str:
+    return (
+        "CONFLICT: {rows} rows of {device} boot {boot} {lane} ({first} to {last}) came again with"
+        " another content: a copy of the device's state was put back; both are kept".format(**line)
+    )
 
 
 class Teller:
@@ -88,6 +106,7 @@ class Teller:
         self._as_table = as_table
         self._told: dict[Any, Any] = {}
         self._holes: set[Hole] = set()
+        self._conflicts: list[dict[str, Any]] = []
 
     def tell(self, account: Account, note: str) -> None:
         if self._as_table:
@@ -111,6 +130,10 @@ class Teller:
         for hole in sorted(self._holes - holes):
             self._print({"event": "filled", **hole_line(hole)})
         self._holes = holes
+        for line in conflict_lines(account):
+            if line not in self._conflicts:
+                self._print({"event": "conflict", **line})
+        self._conflicts = conflict_lines(account)
 
     def _print(self, line: dict[str, Any]) -> None:
         self._out.write(json.dumps(line) + "\n")

@@ -88,6 +88,29 @@ def test_holes_copies_and_receipts_of_a_device(tmp_path: Path, broker: Mosquitto
         device.close()
 
 
+def test_a_device_that_goes_on_from_a_copy_of_its_state_is_noticed(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    device = Device(broker.port)
+    try:
+        assert ledger(tmp_path, broker.port)[0] == 0, "its session at the broker begins"
+        device.send(1, 2, 3)
+        assert ledger(tmp_path, broker.port)[0] == 0
+        device.say(
+            b'{"schema":2,"boot":1,"lane":"live","freed_to":0,"seq_from":2,"rows":['
+            b'{"seq":2,"mono_ns":1,"kind":"verdict","body":{}},'
+            b'{"seq":3,"mono_ns":1,"kind":"verdict","body":{"other":1}}]}'
+        )
+        conflict = {"device": "s/d", "boot": 1, "lane": "live", "rows": 1, "first": 3, "last": 3}
+        code, said = ledger(tmp_path, broker.port)
+        assert code == 1 and said[-1]["conflicts"] == [conflict] and not said[-1]["complete"]
+        assert {"event": "conflict", **conflict} in said
+        assert said[-1]["duplicates"] == 2 and said[-1]["rows"] == 3
+        assert device.receipts[-1]["through"] == 3, "the device may free it: it is kept here"
+    finally:
+        device.close()
+
+
 def test_a_message_that_no_database_keeps_is_told_and_never_comes_again(
     tmp_path: Path, broker: Mosquitto
 ) -> None:

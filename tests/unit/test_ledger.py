@@ -18,7 +18,7 @@ from firmware_tools.ledger.keep import Keeper, KeepFault
 from firmware_tools.ledger.ranges import Ranges
 from firmware_tools.ledger.read import Invalid, read_bundle, read_status
 from firmware_tools.ledger.show import summary, table
-from tests.postgres import Postgres
+from tests.postgres import Postgres, ledger_place
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = "s/d"
@@ -239,14 +239,8 @@ def test_bytes_that_are_no_json_object_are_refused(payload: bytes) -> None:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest) -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as name:
-        if request.param == "sqlite":
-            yield f"{name}/ledger.db"
-            return
-        cluster = Postgres(Path(name))
-        cluster.start()
-        yield cluster.url
-        cluster.stop()
+    with ledger_place(request.param) as place:
+        yield place
 
 
 def test_the_account_comes_back_from_the_database(place: str) -> None:
