@@ -11,7 +11,7 @@ BATCH_INTERVAL_S = (
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
 BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
 NICE = -10  # so that a busy board does not take the interpreter away from the bus for 10 ms
-SWITCH_INTERVAL_S = 0.001  # Python's own turn-taking; its 5 ms are half of what a FIFO holds
+SWITCH_INTERVAL_S = 0.0002  # a bus's thread waits for the interpreter a few turns of it, of 10 ms
 ISOLATED_S = (
     0.5,
     1.0,

@@ -30,7 +30,7 @@ class Plant:
         """What a chip on the pump feels: acceleration, or a thermocouple's temperatures."""
         pump = Pump(self._settings.seed, self._rpm, condition=self._condition)
         if chip in PARTS and PARTS[chip].measures == "vibration":
-            return felt_by(PARTS[chip], pump, self._settings.seed)
+            return felt_by(PARTS[chip], pump, self._settings.seed, live=True)
         return lambda t_s: (pump.temperature_degc(t_s), AMBIENT_DEGC, "")
 
     def _condition(self, t_s: float) -> "Condition":

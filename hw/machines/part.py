@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import hw.sim
+from hw.machines.ahead import Ready, many_at_once
 from hw.machines.noise import Grain
 from hw.machines.replay import Recording
 
@@ -41,14 +42,17 @@ def _parts() -> "dict[str, Part]":
 PARTS = _parts()
 FINER = 4  # a machine is sampled this much faster than the chip, then filtered
 TAPS = 63
-AHEAD = 256  # frames made at once: a chip is read a dozen frames at a time
 
 
-def felt_by(part: "Part", machine: "Any", seed: int) -> "Source":
-    """`source(t0_s, period_s, count)`: x, y, z, x, ... in g, `count` frames, or EndOfRecording."""
+def felt_by(part: "Part", machine: "Any", seed: int, live: bool = False) -> "Source":
+    """`source(t0_s, period_s, count)`: x, y, z, x, ... in g, `count` frames, or EndOfRecording.
+
+    `live`: a thread has a machine's frames ready, for a chip that is read in real time.
+    """
     if isinstance(machine, Recording):
         return _noisy(part, seed, _of_recording(part, machine))
-    return _ahead(_noisy(part, seed, _of_machine(part, machine)))
+    source = _noisy(part, seed, _of_machine(part, machine))
+    return Ready(source) if live else many_at_once(source)
 
 
 def _of_recording(part: "Part", recording: "Recording") -> "Source":
@@ -88,24 +92,5 @@ def _noisy(part: "Part", seed: int, source: "Source") -> "Source":
         values: Floats = source(t0_s, period_s, count) + noise
         flat: Floats = values.reshape(-1)
         return flat
-
-    return feel
-
-
-def _ahead(source: "Source") -> "Source":
-    """Asks `source` for many frames at once while it is asked for a few after a few."""
-    held = np.zeros(0)
-    next_s = 0.0
-
-    def feel(t0_s: float, period_s: float, count: int) -> "Any":
-        nonlocal held, next_s
-        if abs(t0_s - next_s) > 0.5 * period_s:
-            held, next_s = np.zeros(0), t0_s
-        if len(held) < 3 * count:
-            begin_s = next_s + len(held) / 3 * period_s
-            held = np.concatenate([held, source(begin_s, period_s, max(AHEAD, count))])
-        given, held = held[: 3 * count], held[3 * count :]
-        next_s += count * period_s
-        return given.tolist()
 
     return feel

@@ -71,7 +71,7 @@ def simulated_share(chip: Any, rate_hz: int, seconds: float = 10.0) -> float:
     """CPU seconds that a second of a simulated chip on a pump costs: drained, less a null bus."""
     plant = Plant(Simulation(1, 0.0, 60.0, CLOCK_ERROR, None), 1770.0, 0.0)
     clock = SteppedClock()
-    simulated = chip.simulated(plant.source(chip.name), CLOCK_ERROR)
+    simulated = chip.simulated(plant.healthy(chip.name), CLOCK_ERROR)
     driver = chip.driver(SimSpi(simulated, clock.monotonic_ns, chip.speed_hz_max), rate_hz, None)
     for wait_ms in driver.start():
         clock.now_ns += wait_ms * 1_000_000
