@@ -14,7 +14,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.mosquitto import Mosquitto
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RECIPES = REPOSITORY / "firmware_tools" / "ledger" / "recipes"
 pytestmark = pytest.mark.mosquitto
 
 
@@ -133,15 +132,3 @@ def test_a_message_that_no_database_keeps_is_told_and_never_comes_again(
         assert code == 0 and said[-1]["invalid"] == 0, "each had its PUBACK"
     finally:
         device.close()
-
-
-def test_the_recipe_of_telegraf_names_what_the_rows_hold() -> None:
-    import tomllib
-
-    held = tomllib.loads((RECIPES / "telegraf.conf").read_text())
-    (consumer,) = held["inputs"]["mqtt_consumer"]
-    keys = consumer["json_v2"][0]["object"][0]["included_keys"]
-    schema = json.loads((REPOSITORY / "agent" / "schemas" / "data.json").read_text())
-    known = set(schema["$defs"]["verdict"]["properties"])
-    named = {key.removeprefix("body_") for key in keys if key.startswith("body_")}
-    assert {name.split("_score")[0].split("_threshold")[0] for name in named} <= known

@@ -1,13 +1,11 @@
 """The ledger: what is missing is said, what came twice is kept once, in either database."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +16,7 @@ from firmware_tools.ledger.keep import Keeper, KeepFault
 from firmware_tools.ledger.ranges import Ranges
 from firmware_tools.ledger.read import Invalid, read_bundle, read_status
 from firmware_tools.ledger.show import summary, table
-from tests.postgres import Postgres, ledger_place
+from tests.postgres import ledger_place
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = "s/d"
@@ -310,23 +308,3 @@ def test_a_database_or_broker_that_is_away_is_named(
         Keeper(str(tmp_path / "no-such-folder" / "ledger.db"))
     assert main(["--db", str(tmp_path / "l.db"), "--broker", "127.0.0.1:1"]) == 3
     assert "127.0.0.1:1" in capsys.readouterr().err
-
-
-def test_the_views_of_the_recipe_show_the_gaps_that_the_ledger_shows() -> None:
-    recipe = ROOT / "firmware_tools" / "ledger" / "recipes" / "timescaledb.sql"
-    views = recipe.read_text().split("-- The chart's own table")[0]
-    with tempfile.TemporaryDirectory() as name:
-        cluster = Postgres(Path(name))
-        cluster.start()
-        try:
-            keeper = Keeper(cluster.url)
-            rows = [Row(DEVICE, 1, "live", n, 0, n, "verdict", '{"zone":"A"}') for n in (2, 3, 7)]
-            keeper.keep([*rows, Row(DEVICE, 1, "live", 12, 9, 0, "verdict", "{}")], [], [])
-            keeper.close()
-            with psycopg.connect(cluster.url, autocommit=True) as db:
-                db.execute(views)
-                found = db.execute("SELECT first, last FROM gaps ORDER BY first").fetchall()
-                zones = db.execute("SELECT zone FROM verdicts WHERE zone IS NOT NULL").fetchall()
-        finally:
-            cluster.stop()
-    assert found == [(1, 1), (4, 6), (8, 8)] and len(zones) == 3
