@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from agent.page.system import system_words
+
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from typing import Any
@@ -62,7 +64,8 @@ def link_sentence(reason: "Any", language: str) -> str:
     if not reason:
         return ""
     code, facts = reason
-    return text(f"link.{code}", language, **facts).replace(" ()", "")
+    shown = {name: phrase(value, language) for name, value in facts.items()}
+    return text(f"link.{code}", language, **shown).replace(" ()", "")
 
 
 def group_text(group: str, language: str) -> str:
@@ -114,13 +117,13 @@ def sensor_detail(reason: "Any", language: str) -> str:
 
 def phrase(words: "Any", language: str) -> "Any":
     """What a driver or the system says, in the reader's language; as it is when nobody knows it."""
-    if language == "en" or not isinstance(words, str):
+    if not isinstance(words, str):
         return words
-    for pattern, translated in _PATTERNS:
+    for pattern, translated in _PATTERNS if language != "en" else ():
         found = pattern.fullmatch(words)
         if found:
             return translated.format(*(phrase(part, language) for part in found.groups()))
-    return words
+    return system_words(words, _CATALOGUES[language])
 
 
 def verdict_words(verdicts: "dict[str, int]", language: str) -> str:

@@ -15,7 +15,7 @@ from agent import app
 from agent.checked import ConfigFault
 from agent.config import read_settings
 from agent.limits import STOP_WITHIN_S
-from agent.page.words import language_of, text, verdict_words
+from agent.page.words import language_of, phrase, text, verdict_words
 from agent.ports import StoreFault
 from agent.words import start
 from agent.words.exits import DONE, FAILED, USAGE
@@ -43,7 +43,7 @@ def run(options: "argparse.Namespace") -> int:
         broker = _broker(options.broker)
         summary = asyncio.run(_run(options, language, folder, broker))
     except (DemoFault, StoreFault) as fault:
-        print(f"latido demo: {fault}", file=sys.stderr)
+        print(f"latido demo: {phrase(str(fault), language)}", file=sys.stderr)
         return FAILED
     except ConfigFault as fault:
         print(f"latido demo: {fault.complaints[0]}", file=sys.stderr)
@@ -90,7 +90,7 @@ async def _run(
     agent = app.Agent(settings)
     summary: dict[str, Any] = {}
     try:
-        await _start(agent, options.port)
+        await _start(agent, options.port, language)
         start.settle()
         if not options.json:
             print(text("demo.started", language, port=agent.port), flush=True)
@@ -104,15 +104,12 @@ async def _run(
     return summary
 
 
-async def _start(agent: "app.Agent", port: int) -> None:
+async def _start(agent: "app.Agent", port: int, language: str) -> None:
     try:
         await agent.start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise DemoFault(
-                f"port {port} is in use (stop what uses it, or choose another with --port N;"
-                f" with make: make demo DEMO_ARGS='--port N')"
-            )
+            raise DemoFault(text("demo.port", language, port=port))
         raise DemoFault(str(error))
 
 

@@ -10,6 +10,7 @@ from agent.analysis.bearings import BearingFault, bearing_for
 from agent.analysis.evidence import AXES, MachineFacts
 from agent.analysis.recording import RecordingFault
 from agent.analysis.severity import read_tables, table_for
+from agent.page.words import phrase
 from agent.resources import severity_tables_text
 from agent.words.exits import DONE, FAILED, USAGE
 from agent.words.judge_files import load, same_content, same_file
@@ -38,10 +39,10 @@ def run(options: "argparse.Namespace", print_object: "Callable[[object], None]")
 
         play = player(options.through) if options.through else None
     except (UsageFault, BearingFault, ValueError) as error:
-        return _refuse(error, USAGE)
+        return _refuse(error, USAGE, options)
     model, notes = open_model(None)
     for note in notes:
-        print(f"latido judge: {note}", file=sys.stderr)
+        print(f"latido judge: {phrase(note, options.lang or 'en')}", file=sys.stderr)
     return _judge_all(options, question, model, play, _show(options, print_object))
 
 
@@ -57,7 +58,7 @@ def _judge_all(
     try:
         baselines = [load(path, question) for path in options.baseline]
     except RecordingFault as fault:
-        return _refuse(fault, FAILED)
+        return _refuse(fault, FAILED, options)
     for path, plot in zip(options.file, plots):
         try:
             recording = load(path, question)
@@ -72,14 +73,14 @@ def _judge_all(
             if plot:
                 _draw(plot, judgement, question.machine)
         except UsageFault as fault:
-            return _refuse(fault, USAGE)
+            return _refuse(fault, USAGE, options)
         except RecordingFault as fault:
-            code = _refuse(fault, FAILED)
+            code = _refuse(fault, FAILED, options)
     return code
 
 
-def _refuse(fault: Exception, code: int) -> int:
-    print(f"latido judge: {fault}", file=sys.stderr)
+def _refuse(fault: Exception, code: int, options: "argparse.Namespace") -> int:
+    print(f"latido judge: {phrase(str(fault), options.lang or 'en')}", file=sys.stderr)
     return code
 
 

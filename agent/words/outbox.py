@@ -5,7 +5,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from agent.page.words import language_of, text
+from agent.page.words import language_of, phrase, text
 from agent.store.captures import all_of
 from agent.store.reading import account, export, open_to_read
 from agent.words.exits import DONE, FAILED, USAGE
@@ -43,7 +43,7 @@ def _fault(error: Exception, options: "argparse.Namespace", path: "Path", langua
         return text("outbox.exists", language, file=options.file)
     if not held.exists():
         return text("outbox.missing", language, file=held)
-    why = getattr(error, "strerror", None) or str(error)
+    why = phrase(getattr(error, "strerror", None) or str(error), language)
     if isinstance(error, OSError):
         return text("outbox.no_write", language, file=error.filename or options.file, why=why)
     return text("outbox.unreadable", language, file=held, why=why)

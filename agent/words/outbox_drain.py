@@ -39,7 +39,7 @@ def run(options: "argparse.Namespace", print_object: "Callable[[object], None]")
     try:
         return asyncio.run(_drain(settings, options, language, print_object))
     except StoreFault as fault:
-        print(f"latido outbox: {fault}", file=sys.stderr)
+        print(f"latido outbox: {phrase(str(fault), language)}", file=sys.stderr)
         return FAILED
 
 

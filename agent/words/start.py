@@ -11,7 +11,7 @@ from agent.app import Agent
 from agent.checked import ConfigFault
 from agent.config import read_settings
 from agent.limits import CONFIG_BYTES, NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
-from agent.page.words import text
+from agent.page.words import language_of, phrase, text
 from agent.ports import StoreFault
 from agent.words.exits import DONE, FAILED, USAGE
 
@@ -41,7 +41,7 @@ async def run_until_stopped(settings: "Settings") -> int:
         settle()
         await agent.serve(stop)
     except (StoreFault, OSError) as error:
-        print(f"latido: {error}", file=sys.stderr)
+        print(f"latido: {phrase(str(error), settings.language)}", file=sys.stderr)
         return FAILED
     except bus_lock.BusTaken as taken:
         print(f"latido: {taken_words(taken, settings.language)}", file=sys.stderr)
@@ -63,9 +63,8 @@ def settings_of(path: str, word: str) -> "tuple[Settings | None, int]":
     try:
         return read_settings(_content(path)), DONE
     except (OSError, UnicodeDecodeError) as error:
-        print(
-            f"latido {word}: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr
-        )
+        why = phrase(getattr(error, "strerror", None) or str(error), language_of(os.environ))
+        print(f"latido {word}: {path}: {why}", file=sys.stderr)
     except ConfigFault as fault:
         for line in fault.complaints:
             print(f"latido {word}: {path}: {line}", file=sys.stderr)

@@ -164,9 +164,10 @@ def test_the_demo_ends_by_itself_and_counts_what_it_did(tmp_path: Path) -> None:
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = demo("--seconds", "5", "--port", port, "--state-dir", str(tmp_path / "s"))
+        words = ("--seconds", "5", "--port", port, "--lang", "es")
+        done = demo(*words, "--state-dir", str(tmp_path / "s"))
     assert done.returncode == 1
-    assert f"port {port} is in use" in done.stderr and "Traceback" not in done.stderr
+    assert f"puerto {port} está en uso" in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
 
 
@@ -206,8 +207,13 @@ def test_a_wrong_word_of_the_demo_is_named(words: tuple[str, ...], said: str) ->
     ],
 )
 def test_a_bad_configuration_is_refused_by_name(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: Any, said: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content: Any,
+    said: str,
 ) -> None:
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     path = tmp_path / "c.json"
     if isinstance(content, dict):
         held: Any = configuration(tmp_path, 8080, ("127.0.0.1", 1883), "es")
