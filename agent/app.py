@@ -5,26 +5,22 @@ and the store are closed.
 """
 
 import asyncio
-from collections import namedtuple
 
 from agent import __version__
 from agent.adapters.clock_os import OsClock
-from agent.adapters.gpio_linux import I2cRecovery
-from agent.adapters.sensor import BusThread
+from agent.adapters.sampling_process import SamplingProcess
 from agent.adapters.store_sqlite import SqliteStore
 from agent.adapters.upstream_aiomqtt import AiomqttUpstream
 from agent.analysis.anomaly import StatisticsModel
 from agent.analysis.features import FEATURE_VERSION
 from agent.analysis.known import from_json, to_json
 from agent.analysis.severity import of_site, read_tables, table_for
-from agent.boards import recovery_facts
-from agent.chips import BUS_KINDS, known_chips
-from agent.config_relations import frame_s
+from agent.buses import Buses, facts_of, plant_for
+from agent.chips import known_chips
 from agent.core.alarm_state import from_json as alarms_from_json
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.core.operating_state import unseen_machine, with_usage
-from agent.drain import Drainer
 from agent.limits import (
     BLOCKS_QUEUED,
     RECORDS_QUEUED,
@@ -53,33 +49,22 @@ if TYPE_CHECKING:
     from agent.config import Settings
 
 
-SensorFacts = namedtuple(
-    "SensorFacts",
-    ("name", "chip", "layout", "rate_hz", "range_g", "simulated", "polled", "bandwidth_hz"),
-    defaults=(None,),
-)
-
-
-BUS_ADAPTERS = {
-    "smbus2": "i2c_smbus2",
-    "spidev": "spi_linux",
-    "blinka_i2c": "bus_blinka",
-    "blinka_spi": "bus_blinka",
-    "sim_i2c": "bus_sim",
-    "sim_spi": "bus_sim",
-}
-
-
 STATUS_KEYS = ("device", "config", "degraded", "uplink", "store", "clock")
 
 
 class Agent:
-    """One agent by its settings. `start`, then `serve` until told to stop, then `summary`."""
+    """One agent by its settings. `start`, then `serve` until told to stop, then `summary`.
 
-    def __init__(self, settings: "Settings") -> None:
+    `apart`: the sensors are sampled in a process of their own.
+    """
+
+    def __init__(self, settings: "Settings", apart: bool = False) -> None:
         self.settings = settings
         self.clock = OsClock()
-        self._plant = plant_for(settings, self.clock)
+        self._apart = apart
+        self._plant = plant_for(settings, self.clock.monotonic_ns())
+        self._buses = Buses(settings, self.clock, self._plant)
+        self._sampling: "SamplingProcess | None" = None
         self.bulletin = Bulletin()
         self.store = SqliteStore(settings.state_dir, settings.store.limit_mb)
         self._records = Mailbox(RECORDS_QUEUED)
@@ -90,7 +75,6 @@ class Agent:
         )
         self._aside = Worker("examine")
         self._ports: "dict[str, Any]" = {}
-        self._buses: "dict[str, BusThread]" = {}
         self._acquirers: "list[Acquirer]" = []
         self._analysers: "list[Analyser]" = []
         self.sensors: "dict[str, Any]" = {}
@@ -133,8 +117,9 @@ class Agent:
 
     async def close(self) -> "dict[str, Any]":
         """Buses to sleep, what was judged recorded, page and store closed; what the run came to."""
-        for bus in self._buses.values():
-            bus.stop()
+        self._buses.stop()
+        if self._sampling is not None:
+            self._sampling.stop()
         if self.page is not None:
             await self.page.stop()
         self._aside.stop()
@@ -168,46 +153,18 @@ class Agent:
 
     def open_sensors(self) -> None:
         """Makes each sensor's adapter, none of them started; {name: (adapter, facts)}."""
-        chips = known_chips()
-        buses = {bus.name: bus for bus in self.settings.buses}
-        for sensor in self.settings.sensors:
-            chip, bus = chips[sensor.chip], buses[sensor.bus]
-            address = address_on(bus, sensor, chip)
-            port = self.bus_port(bus).device(sensor, chip, address)
-            driver = chip.driver(port, sensor.rate_hz, address, **dict(sensor.options))
-            thread = self._buses.setdefault(bus.name, self._bus_thread(bus))
-            drainer = Drainer(sensor.name, driver, self.clock, frame_s(sensor, bus))
-            adapter = thread.add(drainer)
-            facts = SensorFacts(
-                sensor.name,
-                sensor.chip,
-                driver.layout,
-                sensor.rate_hz,
-                chip.range_g,
-                bus.kind.startswith("sim_"),
-                driver.fifo_frames == 1,
-                chip.bandwidth_hz(sensor.rate_hz),
-            )
-            self.sensors[sensor.name] = (adapter, facts)
-            self._readers[sensor.name] = []
-
-    def _bus_thread(self, bus: "Any") -> "BusThread":
-        """A simulated bus has no recovery: nothing is open and nothing hangs."""
-        port = self.bus_port(bus)
-        recovery = port if hasattr(port, "reopen") else None
-        if bus.kind == "smbus2":
-            facts, why_not = recovery_facts(self.settings.board, bus)
-            recovery = I2cRecovery(bus.number, port, facts, why_not)
-        return BusThread(bus.name, self.clock, recovery)
+        if self._apart:
+            self._sampling = SamplingProcess(self.settings, self.clock.monotonic_ns())
+            adapters: "dict[str, Any]" = dict(self._sampling.sensors)
+        else:
+            adapters = dict(self._buses.open())
+        for name, facts in facts_of(self.settings).items():
+            self.sensors[name] = (adapters[name], facts)
+            self._readers[name] = []
 
     def bus_port(self, bus: "Any") -> "Any":
-        """The adapter of a bus, made once: chips on one I2C bus share it."""
-        if bus.name not in self._ports:
-            module = __import__(
-                f"agent.adapters.{BUS_ADAPTERS[bus.kind]}", None, None, ("open_bus",)
-            )
-            self._ports[bus.name] = module.open_bus(bus, self._plant, self.clock)
-        return self._ports[bus.name]
+        """The adapter of a bus in this process, made once: chips on one I2C bus share it."""
+        return self._buses.port(bus)
 
     async def _watch(self, machine: "Any", model: "Any") -> None:
         table = severity_table(machine)
@@ -354,14 +311,6 @@ def open_model(directory: "str | None") -> "tuple[Any, list[str]]":
         return StatisticsModel(), [f"rules and statistics only: {fault}"]
 
 
-def address_on(bus: "Any", sensor: "Any", chip: "Any") -> "int | None":
-    """The sensor's I2C address; None on SPI."""
-    if not BUS_KINDS[bus.kind]:
-        return None
-    address: int = chip.addresses[0] if sensor.address is None else sensor.address
-    return address
-
-
 def upstream_for(settings: "Settings", extra: str = "") -> "tuple[AiomqttUpstream, str]":
     """(the broker, this device's root of topics). With `extra` under a name of its own, no will."""
     device = settings.device
@@ -390,13 +339,3 @@ def embedded_broker() -> "Any":
     from agent.adapters.broker_amqtt import EmbeddedBroker
 
     return EmbeddedBroker()
-
-
-def plant_for(settings: "Settings", clock: "Any") -> "Any":
-    """What simulated buses feel; None when every bus is real."""
-    if not any(bus.kind.startswith("sim_") for bus in settings.buses):
-        return None
-    from agent.simulated.plant import Plant
-
-    begun_s = clock.monotonic_ns() / 1e9
-    return Plant(settings.simulation, settings.machines[0].rpm, begun_s)

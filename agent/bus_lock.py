@@ -52,6 +52,12 @@ def hold(nodes: "list[str]", state_dir: str) -> "list[int]":
     return held
 
 
+def share(held: "list[int]") -> None:
+    """The process that samples holds them too: they end with the last of the two."""
+    for lock in held:
+        os.set_inheritable(lock, True)
+
+
 def let_go(held: "list[int]") -> None:
     for lock in held:
         os.close(lock)

@@ -91,3 +91,11 @@ def simulated_type(file: str, name: str) -> "Any":
     """The class of the simulated chip `name`, in hw/sim/`file`.py."""
     module = __import__(f"hw.sim.{file}", None, None, ("SIMULATED",))
     return module.SIMULATED if name == file else module.VARIANTS[name]
+
+
+def address_on(bus: "Any", sensor: "Any", chip: "Any") -> "int | None":
+    """The sensor's I2C address; None on SPI."""
+    if not BUS_KINDS[bus.kind]:
+        return None
+    address: int = chip.addresses[0] if sensor.address is None else sensor.address
+    return address

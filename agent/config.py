@@ -107,7 +107,9 @@ Settings = namedtuple(
         "sensors",
         "machines",
         "simulation",
+        "text",
     ),
+    defaults=("",),
 )
 
 
@@ -119,7 +121,7 @@ def read_settings(text: str) -> "Settings":
         complaints = relations(settings)
     if complaints:
         raise ConfigFault(complaints)
-    return settings
+    return settings._replace(text=text)
 
 
 def _settings(root: "Part") -> "Settings":

@@ -9,8 +9,9 @@ BATCH_INTERVAL_S = (
     0.1  # frames go to the event loop ten times a second: wake-ups cost more than bytes
 )
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
+SAMPLING_END_S = 2.5  # a transfer that hangs takes a second; then the process is ended by force
 BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
-NICE = -10  # so that a busy board does not take the interpreter away from the bus for 10 ms
+NICE = -10  # so that a busy board does not keep the agent from judging what was sampled
 SWITCH_INTERVAL_S = 0.0002  # a bus's thread waits for the interpreter a few turns of it, of 10 ms
 ISOLATED_S = (
     0.5,

@@ -13,7 +13,8 @@ import numpy as np
 
 from agent.adapters.sensor import BusThread
 from agent.analysis.anomaly import StatisticsModel
-from agent.app import SensorFacts, severity_table
+from agent.app import severity_table
+from agent.buses import SensorFacts
 from agent.chips import known_chips
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox

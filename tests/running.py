@@ -28,6 +28,19 @@ def cpu_s_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def family_of(pid: int) -> list[int]:
+    """The agent's process and the one that samples for it."""
+    return [pid, *(int(path.name) for path in Path("/proc").glob("[0-9]*") if _samples(path, pid))]
+
+
+def _samples(process: Path, parent: int) -> bool:
+    try:
+        fields = (process / "stat").read_text().rsplit(") ", 1)[1].split()
+        return int(fields[1]) == parent and b"agent.sampling" in (process / "cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return False
+
+
 class RunningAgent:
     """`latido run` on the demo's configuration; `simulation` and `more` replace parts of it."""
 
@@ -86,7 +99,7 @@ class RunningAgent:
     def cpu_s(self) -> float:
         """CPU seconds that the agent has used."""
         assert self.process is not None
-        return cpu_s_of(self.process.pid)
+        return sum(cpu_s_of(pid) for pid in family_of(self.process.pid))
 
     def log(self) -> str:
         return Path(self._log.name).read_text()

@@ -69,6 +69,7 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
             "agent.limits",
             "agent.worker",
             "agent.drain",
+            "agent.batch_wire",
             "agent.dial",
             "agent.sqlite_files",
             "agent.store",
@@ -98,6 +99,16 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
         set(ALLOWED_STDLIB),
     ),
     "agent/cli.py": ({"=agent", "agent.words"}, set(), set(ALLOWED_STDLIB)),
+    "agent/buses.py": (
+        {"agent", "-agent.words", "-agent.cli", "-agent.app"},
+        set(),
+        set(ALLOWED_STDLIB),
+    ),
+    "agent/sampling.py": (
+        {"agent", "-agent.words", "-agent.cli", "-agent.app"},
+        set(),
+        set(ALLOWED_STDLIB),
+    ),
     "agent/app.py": ({"agent", "-agent.words", "-agent.cli"}, {"numpy"}, set(ALLOWED_STDLIB)),
     "agent": (
         {"agent", "-agent.adapters", "-agent.words", "drivers", "hw"},

@@ -77,9 +77,13 @@ class BusThread:
             self._thread = threading.Thread(target=self._run, name=f"bus-{self._name}", daemon=True)
             self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """The thread ends after its turn; waits for nothing."""
+        self._ending.set()
+
     def stop(self) -> None:
         """Ends the thread and puts the chips to sleep; safe to call again."""
-        self._ending.set()
+        self.ask_to_stop()
         if self._thread is not None:
             self._thread.join(timeout=2.0)
 
@@ -239,6 +243,10 @@ class BusSensor:
         """How often each rung of the recovery ladder was climbed so far, by its words."""
         return counted(dict(self._turn.climbed))  # the bus's thread goes on counting
 
+    def deliver_to(self, reader: "Callable[[FrameBatch | None], None]") -> None:
+        """Batches go to `reader`, on the bus's thread; None when that thread has failed."""
+        self._turn.deliver = reader
+
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
 
@@ -246,7 +254,7 @@ class BusSensor:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self.mailbox.put, batch)
 
-        self._turn.deliver = hand_over
+        self.deliver_to(hand_over)
         self._bus.start()
 
     async def next_batch(self) -> "FrameBatch":

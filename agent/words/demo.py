@@ -87,7 +87,7 @@ async def _run(
     if embedded is not None:
         held["broker"]["protocol"] = "3.1.1"  # to MQTT 5 it says nothing
     settings = read_settings(json.dumps(held))
-    agent = app.Agent(settings)
+    agent = app.Agent(settings, apart=True)
     summary: dict[str, Any] = {}
     try:
         await _start(agent, options.port, language)

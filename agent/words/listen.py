@@ -15,7 +15,7 @@ from agent import app
 from agent.analysis.decode import decode
 from agent.analysis.noise import density_trust, noise_density_ug
 from agent.analysis.trust import SOUND, frames_trust, window_trust
-from agent.chips import known_chips
+from agent.chips import address_on, known_chips
 from agent.core.block import CHECK, FAILURE, GOOD, judgeable, worse
 from agent.core.thermocouple import Thermocouple, finest_step_degc
 from agent.drain import reason_of
@@ -151,7 +151,7 @@ def self_tests(settings: "Any", ending: "threading.Event") -> "dict[str, tuple[T
         chip, bus = known_chips()[sensor.chip], buses[sensor.bus]
         if chip.measures != "vibration" or ending.is_set():
             continue
-        address = app.address_on(bus, sensor, chip)
+        address = address_on(bus, sensor, chip)
         port = agent.bus_port(bus).device(sensor, chip, address)
         found[sensor.name] = _self_test(chip.driver(port, sensor.rate_hz, address), ending)
     return found

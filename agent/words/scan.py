@@ -12,7 +12,7 @@ from collections import namedtuple
 
 from agent import app
 from agent.boards import bus_of, read_board
-from agent.chips import BUS_KINDS, known_chips
+from agent.chips import BUS_KINDS, address_on, known_chips
 from agent.config import Sensor
 from agent.drain import reason_of
 from drivers.device import SensorFault
@@ -63,7 +63,7 @@ def wire(agent: "app.Agent", bus: "Any") -> None:
     for sensor in agent.settings.sensors:
         if sensor.bus == bus.name:
             chip = known_chips()[sensor.chip]
-            agent.bus_port(bus).wire(sensor, chip, app.address_on(bus, sensor, chip))
+            agent.bus_port(bus).wire(sensor, chip, address_on(bus, sensor, chip))
 
 
 def scan_by(agent: "app.Agent") -> "list[Place]":
@@ -195,5 +195,5 @@ def _who(
 
 def _place_of(sensor: "Any", settings: "Settings") -> "tuple[str, int]":
     bus = next(bus for bus in settings.buses if bus.name == sensor.bus)
-    address = app.address_on(bus, sensor, known_chips()[sensor.chip])
+    address = address_on(bus, sensor, known_chips()[sensor.chip])
     return bus.name, sensor.chip_select if address is None else address

@@ -33,11 +33,12 @@ async def run_until_stopped(settings: "Settings") -> int:
     prepare_process()
     stop = asyncio.Event()
     stop_on_signals(stop)
-    agent = Agent(settings)
+    agent = Agent(settings, apart=True)
     held: "list[int]" = []
     try:
         await agent.start()
         held = bus_lock.hold(bus_lock.nodes_of(settings), settings.state_dir)
+        bus_lock.share(held)
         settle()
         await agent.serve(stop)
     except (StoreFault, OSError) as error:

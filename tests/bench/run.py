@@ -24,7 +24,7 @@ from agent.chips import known_chips
 from drivers.adxl345 import Adxl345
 from drivers.device import decode_frame
 from tests.bench.null_bus import simulated_share
-from tests.running import cpu_s_of, free_port
+from tests.running import cpu_s_of, family_of, free_port
 
 GOAL_RSS_MB = 110.0
 GOAL_CPU_SHARE = 0.10
@@ -83,13 +83,18 @@ class Demo:
         return held
 
     def cpu_s(self) -> float:
-        return cpu_s_of(self.process.pid)
+        return sum(cpu_s_of(pid) for pid in family_of(self.process.pid))
 
     def rss_mb(self) -> float:
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
-        raise RuntimeError("no VmRSS")
+        """Of the agent and of the process that samples; a page that both have counts once."""
+        return sum(_pss_mb(pid) for pid in family_of(self.process.pid))
+
+
+def _pss_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("no Pss")
 
 
 def first_verdict_s(state: Path) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.bus_lock import BusTaken, hold, let_go, nodes_of, words_of
+from agent.bus_lock import BusTaken, hold, let_go, nodes_of, share, words_of
 
 HOLD = """
 import sys
@@ -53,6 +53,31 @@ def test_a_node_that_is_not_there_yet_is_held_by_a_file(tmp_path: Path) -> None:
         assert words_of(taken.value.pid) == os.path.basename(sys.executable)
         process.communicate("\n")
     let_go(hold(["/dev/i2c-97", "/dev/i2c-98"], str(tmp_path)))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_shared_node_is_held_until_the_process_that_samples_has_ended_too(
+    tmp_path: Path, shared: bool
+) -> None:
+    held = hold(["/dev/i2c-98"], str(tmp_path))
+    if shared:
+        share(held)
+    samples = os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=_fed_by(pipe := os.pipe()))
+    os.close(pipe[0])
+    let_go(held)
+    if shared:
+        with pytest.raises(BusTaken):
+            hold(["/dev/i2c-98"], str(tmp_path))
+    else:
+        let_go(hold(["/dev/i2c-98"], str(tmp_path)))
+    os.close(pipe[1])
+    os.waitpid(samples, 0)
+    let_go(hold(["/dev/i2c-98"], str(tmp_path)))
+
+
+def _fed_by(pipe: tuple[int, int]) -> list[Any]:
+    """`cat` reads the pipe until this process closes it."""
+    return [(os.POSIX_SPAWN_DUP2, pipe[0], 0)]
 
 
 def test_nodes_are_those_of_real_buses_and_their_chip_selects() -> None:

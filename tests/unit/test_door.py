@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.analysis.anomaly import StatisticsModel
-from agent.app import SensorFacts, severity_table
+from agent.app import severity_table
+from agent.buses import SensorFacts
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
 from agent.ports import FrameBatch

@@ -11,7 +11,8 @@ import pytest
 
 from agent.analysis import anomaly
 from agent.analysis.known import KnownState, from_json, to_json
-from agent.app import SensorFacts, severity_table
+from agent.app import severity_table
+from agent.buses import SensorFacts
 from agent.chips import known_chips
 from agent.core.alarm_state import from_json as alarms_from_json
 from agent.core.bulletin import Bulletin

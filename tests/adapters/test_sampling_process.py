@@ -1,0 +1,194 @@
+"""The process that samples: every frame once across it, and what becomes of it when either ends."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.adapters.clock_os import OsClock
+from agent.adapters.sampling_process import ApartSensor, SamplingProcess
+from agent.config import read_settings
+from agent.words.demo import configuration
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHIN_S = 20.0
+SIMULATED = {
+    "sensors": [
+        {"name": "a", "chip": "adxl345", "bus": "spi0", "chip_select": 0, "rate_hz": 800},
+        {"name": "b", "chip": "max31855", "bus": "spi1", "chip_select": 0},
+    ],
+    "buses": [
+        {"name": f"spi{n}", "kind": "sim_spi", "number": n, "speed_hz": 5_000_000} for n in (0, 1)
+    ],
+    "machines": [{"name": "m", "vibration": "a", "temperature": "b", "rpm": 1770}],
+}
+NOT_THERE = {
+    "sensors": [{"name": "a", "chip": "adxl345", "bus": "spi0", "chip_select": 0}],
+    "buses": [{"name": "spi0", "kind": "spidev", "number": 77, "speed_hz": 5_000_000}],
+    "machines": [{"name": "m", "vibration": "a"}],
+}
+
+
+def config(folder: Path, more: dict[str, Any]) -> str:
+    return json.dumps({**configuration(folder, 0, ("127.0.0.1", 1), "es"), **more})
+
+
+def sampling(folder: Path, more: dict[str, Any] = SIMULATED) -> SamplingProcess:
+    return SamplingProcess(read_settings(config(folder, more)), OsClock().monotonic_ns())
+
+
+def played(
+    folder: Path,
+    scene: Callable[[SamplingProcess], Awaitable[None]],
+    more: dict[str, Any] = SIMULATED,
+) -> None:
+    async def run() -> None:
+        apart = sampling(folder, more)
+        try:
+            await asyncio.wait_for(scene(apart), 2 * WITHIN_S)
+        finally:
+            apart.stop()
+
+    asyncio.run(run())
+
+
+async def frames_of(sensor: ApartSensor) -> Any:
+    while not (batch := await sensor.next_batch()).frames:
+        continue
+    return batch
+
+
+def gone(pid: int) -> bool:
+    """Within a bound: the process is no more."""
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_every_frame_crosses_once_and_in_order(tmp_path: Path) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        sensor = apart.sensors["a"]
+        await sensor.start()
+        first = await frames_of(sensor)
+        counted, last = first.ticks, first
+        for _ in range(20):
+            last = await sensor.next_batch()
+            counted += last.frames
+            assert len(last.raw) == 7 * last.frames
+        assert counted == last.ticks and last.ticks > 20 * 50
+        assert (sensor.mailbox.dropped, sensor.recoveries()) == (0, {})
+
+    played(tmp_path, scene)
+
+
+def test_a_bus_that_is_not_there_is_said_with_its_errno_and_its_steps(tmp_path: Path) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        sensor = apart.sensors["a"]
+        await sensor.start()
+        while not (batch := await sensor.next_batch()).fault:
+            continue
+        code, facts = batch.fault
+        assert (code, facts["errno"], batch.frames) == ("bus", 2, 0)
+        while not sensor.recoveries():
+            await sensor.next_batch()
+
+    played(tmp_path, scene, NOT_THERE)
+
+
+def test_a_process_that_dies_is_told_to_every_reader_and_the_next_start_makes_another(
+    tmp_path: Path,
+) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        for sensor in apart.sensors.values():
+            await sensor.start()
+            await frames_of(sensor)
+        died = apart.pid
+        os.kill(died, signal.SIGKILL)
+        for sensor in apart.sensors.values():
+            with pytest.raises(RuntimeError, match=f"sampling of {sensor.name} failed"):
+                while True:
+                    await sensor.next_batch()
+        for sensor in apart.sensors.values():
+            await sensor.start()
+            await frames_of(sensor)
+        assert apart.pid != died
+
+    played(tmp_path, scene)
+
+
+def test_what_ends_a_whole_group_leaves_it_to_the_agent(tmp_path: Path) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        sensor = apart.sensors["a"]
+        await sensor.start()
+        last = await frames_of(sensor)
+        os.kill(apart.pid, signal.SIGINT)
+        os.kill(apart.pid, signal.SIGTERM)
+        for _ in range(5):
+            batch = await frames_of(sensor)
+            assert batch.ticks == last.ticks + batch.frames
+            last = batch
+
+    played(tmp_path, scene)
+
+
+def test_a_stop_ends_it_and_may_be_said_twice(tmp_path: Path) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        await apart.sensors["a"].start()
+        await frames_of(apart.sensors["a"])
+        pid = apart.pid
+        await apart.sensors["a"].stop()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        await apart.sensors["b"].stop()
+
+    played(tmp_path, scene)
+
+
+def test_one_that_does_not_end_is_ended_by_force(tmp_path: Path) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        await apart.sensors["a"].start()
+        await frames_of(apart.sensors["a"])
+        os.kill(apart.pid, signal.SIGSTOP)
+        apart.stop()
+        assert gone(apart.pid)
+
+    played(tmp_path, scene)
+
+
+def test_without_the_agent_it_ends(tmp_path: Path) -> None:
+    program = """if True:
+        import asyncio, os, sys
+        from pathlib import Path
+        from tests.adapters.test_sampling_process import frames_of, sampling
+
+        async def run():
+            apart = sampling(Path(sys.argv[1]))
+            await apart.sensors["a"].start()
+            await frames_of(apart.sensors["a"])
+            print(apart.pid, flush=True)
+            os.kill(os.getpid(), 9)
+
+        asyncio.run(run())
+    """
+    agent = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        timeout=2 * WITHIN_S,
+        text=True,
+    )
+    assert agent.returncode == -signal.SIGKILL
+    assert gone(int(agent.stdout))
