@@ -11,23 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.adapters.clock_os import CHRONYD, NTPD, TIMESYNCD, OsClock, Service
+from agent.adapters.clock_os import CHRONYD, NTPD, TIMESYNCD, Service
 from agent.limits import SYNC_ASK_S, SYNC_SAID_S
 from tests.contract.test_timesync import chronyd as chronyd_answer
 from tests.contract.test_timesync import ntpd as ntpd_answer
-from tests.time_servers import IN_STEP_WITHIN_S, Chronyd, ntpd_says, source_within
+from tests.time_servers import Chronyd, FastOsClock, in_step_within, ntpd_says, source_within
 
 Answer = Callable[[bytes], list[bytes]]
-S = 1_000_000_000
-
-
-class FastOsClock(OsClock):
-    """The same, `ahead_s` later by the monotonic clock: what comes after a while comes at once."""
-
-    ahead_s = 0.0
-
-    def monotonic_ns(self) -> int:
-        return super().monotonic_ns() + int(self.ahead_s * S)
 
 
 def clock_of(folder: Path, *services: Service) -> FastOsClock:
@@ -120,15 +110,6 @@ def test_a_real_chronyd_is_heard_once_it_is_in_step(tmp_path: Path) -> None:
         follower.stop()
         for clock in asked.values():
             clock.close()
-
-
-def in_step_within(clock: FastOsClock) -> str:
-    """Asked at each look: the pause between questions is skipped."""
-    deadline = time.monotonic() + IN_STEP_WITHIN_S
-    while not clock.synced_by() and time.monotonic() < deadline:
-        time.sleep(0.05)
-        clock.ahead_s += SYNC_ASK_S
-    return clock.synced_by()
 
 
 def test_a_real_chronyd_that_goes_by_its_own_clock_is_not_in_step(tmp_path: Path) -> None:
