@@ -27,7 +27,7 @@ from agent.limits import (
     SETTLE_WINDOWS,
 )
 from agent.page.app import PageServer
-from agent.ports import ModelFault
+from agent.ports import ModelFault, StoreFault
 from agent.resources import default_model_dir, severity_tables_text
 from agent.stages.acquire import Acquirer
 from agent.stages.analyse import Analyser
@@ -215,8 +215,16 @@ class Agent:
         ahead = simulated and self.settings.simulation.learn_ahead_s
         if known is None and ahead and await self.store.get_setting(key) is None:
             known = [self._learn_ahead(machine, table, model)]
-            await self.store.put_setting(key, to_json(known))
+            await self._kept_ahead(machine, key, to_json(known))
         return known
+
+    async def _kept_ahead(self, machine: "Any", key: str, text: str) -> None:
+        """What the disk refuses is learned ahead once more at the next start."""
+        try:
+            await self.store.put_setting(key, text)
+        except StoreFault as fault:
+            words = f"{machine.name}: not kept yet ({fault})"
+            self.bulletin.degrade(f"baseline {machine.name}", words)
 
     async def _held(self, key: str, machine: "Any", read: "Any") -> "Any":
         """A kept setting, as `read` makes it of its text; None without one or when damaged."""

@@ -75,6 +75,7 @@ TEMPERATURE_LIMIT_DEGC = 90.0  # bearing housing; makers commonly print 80 to 10
 # of thirty rows costs the card little more than a commit of one.
 COMMIT_INTERVAL_S = {"alarm": 0.0, "live": 1.0, "history": 30.0}
 STORE_RETRY_S = 2.0  # between attempts while the disk takes no rows
+KEEP_RETRY_S = 10.0  # between attempts to keep a baseline or a state of alarms
 BUSY_WAIT_S = 5.0  # for another process that reads the files
 WAL_BYTES = 4 * 1024 * 1024  # the write-ahead log is cut back to this after a checkpoint
 BUNDLE_ROWS = 50  # measured: 20 to 50 rows a publish, 10 to 20 publishes in flight go fastest
@@ -106,8 +107,20 @@ STORE_MB = 256  # of the card, when the configuration does not say; rows of year
 STORE_MB_MIN = 4
 WAL_BYTES_MAX = 3 * WAL_BYTES  # held up by a reader: beyond it the database moves to a new file
 WAL_GROWN_BYTES = 2**20  # at start: later commits overwrite, and cost the file system no journal
-BALLAST_BYTES = 2**20
+SIDE_GROWN_BYTES = 512 * 1024  # the same for settings and captures: the largest write of theirs
+# On a disk that another program has filled. The ballast pays once what the log owes the database,
+# at most a log; what is left of it is for alarms and settings when nothing else can give way.
+BALLAST_BYTES = 8 * 2**20
+BALLAST_ALARMS_BYTES = 2 * 2**20  # at least: half of it for pages, half for the log
+BALLAST_SPARE_BYTES = 8 * 2**20  # free beside the ballast, before the disk counts as full no more
+LOGS_BYTES = WAL_GROWN_BYTES + 2 * SIDE_GROWN_BYTES + 256 * 1024  # and their indexes
+OPEN_BYTES = 2 * LOGS_BYTES  # free at the start, for files to be grown besides
+COME_BACK_BYTES = 2**20  # free, before files are opened that a disk without room kept shut
 ROOM_BYTES = 256 * 1024  # made within the file when the disk is full
+ROOM_STEP_BYTES = 128 * 1024  # of the ballast, for a commit of alarms or a setting
+FULL_DISK_STEPS = 64  # of making that room: nothing else is written in the commit
+COMMIT_BYTES = 256 * 1024  # of bodies: a commit fits in the log that a full disk leaves
+RECORDS_COMMITTED = 1000  # at a time, after a time in which the disk took none
 BALLAST_COMMITS = 100  # between attempts to take the ballast back
 STORE_TELL_S = 10.0
 BUDGET_AFTER_S = 600.0  # the first minutes write tables and baselines: no measure of a day
@@ -163,3 +176,6 @@ assert 2 * EXAMINE_S <= SEVERITY_HOLD_S, "a stretch's severity stands until the 
 assert SEVERITY_HOLD_S <= ALARM_ON_S, "one stretch is no alarm, whatever follows it"
 assert ALARM_ON_S >= (1 + SPEED_AGREE) * EXAMINE_S, "another speed is noticed before it alarms"
 assert STOP_WITHIN_S < 5.0
+assert WAL_BYTES + WAL_GROWN_BYTES + BALLAST_ALARMS_BYTES < BALLAST_BYTES
+assert LOGS_BYTES + WAL_GROWN_BYTES + BALLAST_ALARMS_BYTES < BALLAST_BYTES
+assert 2 * COMMIT_BYTES + ROOM_BYTES < WAL_GROWN_BYTES

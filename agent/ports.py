@@ -148,8 +148,8 @@ LaneStats = namedtuple(
 )
 
 # All lanes together since `open`, what was carried over included; `lanes`: a LaneStats each.
-# `written_bytes`: by this process, as the kernel counts them. `giving_way`: "" or what a full disk
-# costs.
+# `written_bytes`: by this process, as the kernel counts them. `giving_way`: "" or why the disk
+# does not take what it should, and what that costs.
 StoreStats = namedtuple(
     "StoreStats",
     (

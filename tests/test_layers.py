@@ -71,7 +71,6 @@ RULES: dict[str, tuple[set[str] | None, set[str] | None, set[str] | None]] = {
             "agent.drain",
             "agent.batch_wire",
             "agent.dial",
-            "agent.sqlite_files",
             "agent.store",
             "=agent",
             "drivers",

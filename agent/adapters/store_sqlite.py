@@ -5,33 +5,32 @@ telemetry file never harms the settings. What the lanes hold and owe: agent/stor
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from agent.limits import BALLAST_COMMITS, BUSY_WAIT_S, ROOM_BYTES, STORE_MB, WAL_BYTES_MAX
-from agent.ports import ALARM, LANES, StoreFault, StoreStats
-from agent.sqlite_files import (
-    CAPTURES_FILE,
-    SETTINGS_FILE,
-    TELEMETRY_FILE,
-    grow_wal,
-    newest_aside,
-    newest_boot,
-    open_or_set_aside,
+from agent.limits import (
+    BALLAST_COMMITS,
+    BUSY_WAIT_S,
+    ROOM_BYTES,
+    ROOM_STEP_BYTES,
+    STORE_MB,
+    WAL_BYTES_MAX,
 )
-from agent.store.ballast import Ballast, disk_bytes, free_bytes
-from agent.store.boots import following, remembered
-from agent.store.captures import Capture, keep
+from agent.ports import ALARM, LANES, StoreFault, StoreStats
+from agent.store.captures import Capture, drop_oldest, keep
 from agent.store.dates import Dates
+from agent.store.disk import disk_bytes, free_bytes, size_of, written_bytes
+from agent.store.files import CAPTURES, NOTHING_SALVAGED, SETTINGS, TELEMETRY, Files, text_of
 from agent.store.lanes import Lanes
 from agent.store.moving import copy_for_move, finish_move
+from agent.store.opening import TELEMETRY_FILE, open_or_set_aside
 from agent.store.past import Past
 from agent.store.relief import Relief
-from agent.store.salvage import BROKEN, COMPLETE, TORN, bundles_of, held_of, log_state
+from agent.store.room import is_full
+from agent.store.salvage import BROKEN, COMPLETE, TORN
 from agent.worker import Worker
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -41,9 +40,7 @@ if TYPE_CHECKING:
 
     from agent.ports import NewRow, Row
 
-TELEMETRY, SETTINGS, CAPTURES = "telemetry", "settings", "captures"
-FILES = {SETTINGS: SETTINGS_FILE, CAPTURES: CAPTURES_FILE, TELEMETRY: TELEMETRY_FILE}
-LOST = {SETTINGS: "settings and baselines", CAPTURES: "captures"}
+CAPTURES_GIVING_WAY = 4  # at a time: more than the largest takes
 
 
 class SqliteStore:
@@ -59,21 +56,16 @@ class SqliteStore:
         urandom: "Callable[[int], bytes]" = os.urandom,
     ) -> None:
         self._directory = Path(directory)
-        self._urandom = urandom
         self._limit_bytes = int(limit_mb * 2**20)
+        self._files = Files(self._directory, urandom, Database)
         self._worker: "Worker | None" = None
-        self._db: "dict[str, Any]" = {}
-        self._lock: "Any" = None
         self._lanes: "Any" = None
         self._past: "Any" = None
         self._dates: "Any" = None
         self._relief: "Any" = None
         self._carried = 0
         self._delivered_before = 0
-        self._boot_kept = False
-        self._salvaged: "Any" = (COMPLETE, "", [], set())
-        self._ballast = Ballast(self._directory)
-        self._giving_way = ""
+        self._held_up = ""
         self._commits = 0
         self._move_after = 0
         self._arrived = {lane: asyncio.Event() for lane in LANES}
@@ -88,7 +80,11 @@ class SqliteStore:
 
     @property
     def is_open(self) -> bool:
-        return bool(self._db)
+        return self._lanes is not None
+
+    @property
+    def _db(self) -> "dict[str, Any]":
+        return self._files.db
 
     async def append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
         await self._on_thread(self._append, rows, history)
@@ -102,10 +98,10 @@ class SqliteStore:
         return found
 
     async def ack(self, lane: str, through_id: int) -> None:
-        await self._on_thread(self._lanes.ack, lane, through_id)
+        await self._on_thread(self._ack, lane, through_id)
 
     async def set_aside(self, lane: str, identity: int, reason: str) -> None:
-        await self._on_thread(self._set_aside, lane, identity, reason)
+        await self._on_thread(self._in_room, self._set_aside, lane, identity, reason)
         self._look_for_rows()
 
     async def wait_for_rows(self, lanes: "tuple[str, ...]" = LANES) -> None:
@@ -163,38 +159,52 @@ class SqliteStore:
     # What follows runs on the store's own thread.
 
     def _open(self) -> "tuple[str, ...]":
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        notes = []
-        for name in FILES:
-            finish_move(self._directory / f"{name}.db")
-        emptied = [name for name in FILES if self._is_empty(name)]
-        for name in FILES:
-            self._db[name], note = self._open_or_set_aside(name)
-            if note:
-                notes.append(note)
-        newest, unread = self._newest_boot()
-        self.boot = following(newest, self._urandom)
-        notes += [f"{name}.db was empty, what it held is lost" for name in emptied if newest]
-        notes += [note for note in (unread, self._keep_boot()) if note]
+        return self._begin(self._files.open())
+
+    def _begin(self, notes: "tuple[str, ...]") -> "tuple[str, ...]":
+        """With files that are open now; `notes`, and what became of damaged rows."""
+        self.boot = self._files.boot
+        self._read_lanes()
+        if self._files.away:
+            return notes
+        try:
+            found = self._files.rooms[TELEMETRY].within(self._adopt)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            self._files.open_to_look(str(error))
+            self._read_lanes()
+            return notes
+        self._files.salvaged = NOTHING_SALVAGED
+        self._files.grow()
+        return (*notes, found) if found else notes
+
+    def _read_lanes(self) -> None:
         db = self._db[TELEMETRY]
         self._lanes, self._dates = Lanes(db, self.boot), Dates(db, self.boot)
         self._past = Past(db, self.boot, self._dates)
-        note = self._adopt()
-        if note:
-            notes.append(note)
-        self._ballast.restore()
-        grow_wal(db.conn)
         self._relief = Relief(db, self._lanes, self._past, self._limit_bytes)
         lanes = self._lanes.stats()
         self._carried = sum(lane.backlog for lane in lanes)
         self._delivered_before = sum(lane.delivered for lane in lanes)
-        return tuple(notes)
+
+    def _come_back(self) -> None:
+        """To the files, once the disk takes what is written; until then StoreFault says why not.
+
+        What was acknowledged meanwhile stays so: it is freed with the next commit.
+        """
+        acked = self._lanes.acked_ids()
+        notes = self._files.come_back()
+        if notes is not None:
+            self._held_up = "; ".join(self._begin(notes))
+            for lane, identity in acked.items():
+                self._lanes.ack(lane, identity)
+        if self._files.away:
+            raise StoreFault(f"{self._directory}: {self._files.away}")
 
     def _adopt(self) -> str:
         """What was salvaged becomes ours again; "" or what was found, and what is lost."""
-        log, damage, found, held = self._salvaged
-        self._salvaged = (COMPLETE, "", [], set())
+        log, damage, found, held = self._files.salvaged
         if log == COMPLETE:
             return ""
         with self._lanes.transaction():
@@ -204,75 +214,23 @@ class SqliteStore:
         rows = f"{count} of its rows were found again, {missing} are known to be lost"
         return f"{what}; {rows}" if log == BROKEN else ""
 
-    def _is_empty(self, name: str) -> bool:
-        """Whether the file is there with nothing in it: of a boot before, its content is gone."""
-        path = self._directory / f"{name}.db"
-        return path.is_file() and not _size(path) and not _size(path.with_name(f"{name}.db-wal"))
-
-    def _newest_boot(self) -> "tuple[int, str]":
-        """(the newest that files and lock remember or 0, "" or why the lock could not tell)."""
-        known = [self._number(name, "SELECT MAX(boot) FROM boots") for name in self._db]
-        newest = newest_boot(self._db[TELEMETRY].conn)
-        self._lock.seek(0)
-        locked, unread = remembered(self._lock.read(20))
-        return max(*known, newest, locked), unread
-
-    def _keep_boot(self) -> str:
-        """Remembers the boot in three places; "" or what it means that the disk refuses."""
-        try:
-            for name in self._db:
-                with self._db[name].atomic() as db:
-                    db.execute("DELETE FROM boots")
-                    db.execute("INSERT INTO boots (boot) VALUES (?)", (self.boot,))
-            self._lock.seek(0)
-            self._lock.truncate()
-            self._lock.write(str(self.boot).encode())
-            self._lock.flush()
-            os.fsync(self._lock.fileno())
-        except (sqlite3.OperationalError, OSError) as error:
-            self._boot_kept = False
-            return f"rows wait in memory, a power cut would lose them ({error})"
-        self._boot_kept = True
-        return ""
-
-    def _take_lock(self) -> None:
-        self._lock = (self._directory / "lock").open("a+b")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreFault(f"{self._directory}: another agent keeps its data there")
-
-    def _open_or_set_aside(self, name: str) -> "tuple[Any, str]":
-        path = self._directory / f"{name}.db"
-        log, found, held = COMPLETE, [], set()
-        if name == TELEMETRY:
-            log = log_state(path)
-            found = bundles_of(path, True) if log != COMPLETE else []
-            held = held_of(path) if log == BROKEN else set()
-        connection, damage = open_or_set_aside(path, FILES[name])
-        connection.text_factory = _text  # a flipped bit is for the CRC to find, row by row
-        if name != TELEMETRY:
-            lost = f"{damage}, its {LOST[name]} are lost"
-            return Database(connection), lost if damage else ""
-        if damage:
-            aside = newest_aside(path)
-            log, found, held = BROKEN, bundles_of(aside, False), held_of(aside)
-        self._salvaged = (log, damage, found, held)
-        return Database(connection), ""
-
     def _append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
-        if not self._boot_kept and self._keep_boot():
+        if self._files.away:
+            self._come_back()
+        if not self._files.boot_kept and self._files.keep_boot():
             raise StoreFault(f"{self._directory}: the number of this boot could not be kept")
+        for room in self._files.rooms.values():
+            room.look()
         try:
             self._commit(rows, history, 0)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+            if not is_full(error):
                 raise
             self._commit_on_full_disk(rows, history)
         self._commits += 1
         if self._commits % BALLAST_COMMITS == 0:
-            self._giving_way = ""
-            self._ballast.restore()
+            self._held_up = ""
+            self._files.ballast.restore()
         self._bound_wal()
 
     def _copied(self, path: "Path") -> bool:
@@ -281,23 +239,32 @@ class SqliteStore:
             copy_for_move(self._db[TELEMETRY].conn, path)
         except (sqlite3.Error, OSError) as error:
             self._move_after = self._commits + BALLAST_COMMITS
-            self._giving_way = f"a reader holds the log up, and it cannot be left ({error})"
+            self._held_up = f"a reader holds the log up, and it cannot be left ({error})"
             return False
         return True
 
     def _commit_on_full_disk(
         self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]"
     ) -> None:
-        """Older history makes room within the file; alarms may have the ballast besides."""
-        if all(row.lane == ALARM for row in rows):
-            self._ballast.release()
-        self._giving_way = "older history gives way"
-        self._commit(rows, history, ROOM_BYTES)
+        """Older history makes room within the file; alarms may have of the ballast besides."""
+        room = self._files.rooms[TELEMETRY]
+        body_bytes = sum(len(row.body) for row in rows)
+        try:
+            room.within(self._commit, rows, history, 0)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            wanted = (rows, history, ROOM_BYTES + 2 * body_bytes)
+            if rows and all(row.lane == ALARM for row in rows):
+                room.insist(ROOM_STEP_BYTES + 2 * body_bytes, self._commit, *wanted)
+            else:
+                room.within(self._commit, *wanted)
 
     def _commit(
         self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]", room_bytes: int
     ) -> None:
-        with self._lanes.transaction():
+        """One transaction; when it fails, all is as it was."""
+        with self._past.guarded(), self._lanes.transaction():
             if room_bytes:
                 self._relief.give_way(room_bytes)
             self._relief.make_room(sum(len(row.body) for row in rows) // 4)
@@ -310,45 +277,74 @@ class SqliteStore:
     def _bound_wal(self) -> None:
         """A reader who holds the log up gets to keep the old file; we go on in a new one."""
         path = self._directory / "telemetry.db"
-        log_bytes = _size(path.with_name("telemetry.db-wal"))
+        log_bytes = size_of(path.with_name("telemetry.db-wal"))
         if log_bytes <= WAL_BYTES_MAX or self._commits < self._move_after:
             return
         db = self._db[TELEMETRY]
         db.execute("PRAGMA busy_timeout=0")
-        held_up = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        try:
+            held_up = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError:
+            held_up = False  # a full disk, which the next commit deals with: these rows are kept
         db.execute(f"PRAGMA busy_timeout={int(BUSY_WAIT_S * 1000)}")
         if held_up and self._copied(path):
             db.conn.close()
             finish_move(path)
             db.conn, _ = open_or_set_aside(path, TELEMETRY_FILE)
-            db.conn.text_factory = _text
+            db.conn.text_factory = text_of
 
     def _oldest(self, lane: str, after_id: int, limit_rows: int) -> "tuple[list[Row], bool]":
-        found = self._lanes.oldest(lane, after_id, limit_rows)
+        found = self._in_room(self._lanes.oldest, lane, after_id, limit_rows)
         return found, bool(found) or self._lanes.has_after(lane, after_id)
 
+    def _ack(self, lane: str, through_id: int) -> None:
+        self._in_room(self._lanes.ack, lane, through_id)
+
+    def _in_room(self, work: "Callable[..., Any]", *arguments: "Any") -> "Any":
+        """What is damaged or refused leaves a tombstone, for which a full disk must have room."""
+        room = self._files.rooms.get(TELEMETRY)
+        if room is None:
+            return work(*arguments)
+        try:
+            return room.within(work, *arguments)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+        with self._past.guarded(), self._lanes.transaction():
+            self._relief.give_way(ROOM_BYTES)
+        return work(*arguments)
+
     def _set_aside(self, lane: str, identity: int, reason: str) -> None:
+        self._files.room(TELEMETRY)
         with self._lanes.transaction():
             self._lanes.set_aside(lane, identity, reason)
 
     def _stats(self) -> "StoreStats":
         lanes = self._lanes.stats()
+        oldest_mono_ns = self._in_room(self._lanes.oldest_mono_ns)
         backlog = sum(lane.backlog for lane in lanes)
         delivered = sum(lane.delivered for lane in lanes) - self._delivered_before
         return StoreStats(
             delivered + backlog,
             delivered,
             backlog,
-            self._lanes.oldest_mono_ns(),
-            _size(self._directory / "telemetry.db"),
-            _size(self._directory / "telemetry.db-wal"),
+            oldest_mono_ns,
+            size_of(self._directory / "telemetry.db"),
+            size_of(self._directory / "telemetry.db-wal"),
             self._carried,
             lanes,
             self._limit_bytes,
             written_bytes(),
             disk_bytes(self._directory),
             free_bytes(self._directory),
-            self._giving_way,
+            self._giving_way(),
+        )
+
+    def _giving_way(self) -> str:
+        if self._files.away:
+            return f"the disk takes nothing ({self._files.away}): new rows wait in memory"
+        return (
+            "the disk is full: older history gives way" if self._files.is_short else self._held_up
         )
 
     def _recent(self, machine: str, limit_rows: int) -> "list[str]":
@@ -356,7 +352,18 @@ class SqliteStore:
         return found
 
     def _keep_capture(self, capture: "Capture") -> None:
+        """On a full disk the oldest captures give way."""
+        room = self._files.room(CAPTURES)
+        try:
+            room.within(self._write_capture, capture, 0)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            room.within(self._write_capture, capture, CAPTURES_GIVING_WAY)
+
+    def _write_capture(self, capture: "Capture", fewer: int) -> None:
         with self._db[CAPTURES].atomic() as db:
+            drop_oldest(db, fewer)
             keep(db, capture)
 
     def _get_setting(self, key: str) -> "str | None":
@@ -365,6 +372,11 @@ class SqliteStore:
         return None if row is None else str(row[0])
 
     def _put_setting(self, key: str, value: str) -> None:
+        """What was there before stays when the disk refuses: it is one transaction."""
+        room = self._files.room(SETTINGS)
+        room.insist(ROOM_STEP_BYTES + 2 * len(value), self._write_setting, key, value)
+
+    def _write_setting(self, key: str, value: str) -> None:
         with self._db[SETTINGS].atomic() as db:
             db.execute(
                 "INSERT INTO settings (key, value) VALUES (?, ?)"
@@ -373,34 +385,18 @@ class SqliteStore:
             )
 
     def _close(self) -> None:
-        if self._lanes is not None:
-            with self._lanes.transaction():
-                self._lanes.trim()
-                self._past.write()
-        self._lanes = self._past = self._relief = None
-        for db in self._db.values():
-            db.conn.close()
-        self._db = {}
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        try:
+            if self._lanes is not None and not self._files.away:
+                self._in_room(self._write_last)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            return  # what was acknowledged goes once more after the next start
+        finally:
+            self._lanes = self._past = self._relief = self._dates = None
+            self._files.close()
 
-    def _number(self, name: str, query: str) -> int:
-        return int(self._db[name].execute(query).fetchone()[0] or 0)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
-
-
-def written_bytes() -> int:
-    """What this process has had written to disks so far (proc(5), io); 0 where that is not told."""
-    try:
-        with open("/proc/self/io", encoding="ascii") as told:
-            return next(int(line.split()[1]) for line in told if line.startswith("write_bytes"))
-    except OSError:
-        return 0
-
-
-def _size(path: "Path") -> int:
-    return path.stat().st_size if path.exists() else 0
+    def _write_last(self) -> None:
+        with self._lanes.transaction():
+            self._lanes.trim()
+            self._past.write()

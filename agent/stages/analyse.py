@@ -27,9 +27,9 @@ from agent.limits import (
     USAGE_KEPT_S,
     WINDOW_OVERLAP,
 )
-from agent.ports import StoreFault
 from agent.stages.capture import Taken
 from agent.stages.machine import Temperature, alarms_key, baseline_key, usage_key
+from agent.stages.notebook import Notebook
 from agent.stages.record import Record
 from agent.stages.tell import alarm_body, card, row_body
 
@@ -70,7 +70,6 @@ class Analyser:
         self._records = records
         self._bulletin = bulletin
         self._clock = clock
-        self._keep = keep
         self._aside = aside
         vibration = sensors[machine.vibration]
         frames = shortest_window(vibration.rate_hz, iso_band_hz(machine.rpm)[0])
@@ -88,6 +87,7 @@ class Analyser:
         self._usage_ns = 0
         self._usage_state = watch.operating.name
         self._mode = f"baseline {machine.name}"
+        self._notebook = Notebook(machine.name, self._mode, keep, bulletin)
         self.verdicts: "dict[str, int]" = {}
         self._judged = NORMAL
         self._shown: "Verdict | None" = None
@@ -142,11 +142,12 @@ class Analyser:
             verdict = self._judge(window)
             self._tell(verdict)
             self._set_apart(verdict, window)
-            await self._keep_baseline()
+            await self._keep_baseline(window.end_ns)
             await self._keep_usage(window.end_ns)
         for stretch in self._stretches.take(block):
             await self._examine(stretch)
         await self._keep_alarms(block.t0_ns)
+        await self._notebook.again(block.t0_ns)
 
     def _set_apart(self, verdict: "Verdict", window: "Window") -> None:
         """The window that turned the machine's state to worse is kept as it was."""
@@ -228,14 +229,14 @@ class Analyser:
         )
         self._watch.stretched(values, stretch.rate_hz, found)
 
-    async def _keep_baseline(self) -> None:
+    async def _keep_baseline(self, mono_ns: int) -> None:
         """What was learned survives a restart."""
         version = self._watch.states.version
         if version != self._kept_version:
-            if await self._kept(self._key, to_json(self._watch.states.known())):
-                self._kept_version = version
-                self.fitted = Fitted()  # learned anew: as it is fitted now
-                self._bulletin.recover(self._mode)
+            self._bulletin.recover(self._mode)
+            await self._notebook.write(self._key, to_json(self._watch.states.known()), mono_ns)
+            self._kept_version = version
+            self.fitted = Fitted()  # learned anew: as it is fitted now
         elif self._watch.rejected and self._watch.baseline is None:
             words = f"{self._machine.name}: {self._watch.rejected}; learning again"
             self._bulletin.degrade(self._mode, words)
@@ -247,7 +248,7 @@ class Analyser:
         self._usage_state = operating.name
         if came_to_rest or mono_ns - self._usage_ns > USAGE_KEPT_S * 1e9:
             self._usage_ns = mono_ns
-            await self._kept(usage_key(self._machine), usage_to_json(operating))
+            await self._notebook.write(usage_key(self._machine), usage_to_json(operating), mono_ns)
 
     async def _keep_alarms(self, mono_ns: int) -> None:
         """Each change of an alarm is a row, and all of them survive a restart."""
@@ -259,13 +260,6 @@ class Analyser:
             body = alarm_body(self._machine.name, change, utc_ns, synced)
             self._records.put(Record("alarm_change", body, None, True))
         book.changes.clear()
-        await self._kept(alarms_key(self._machine), alarms_to_json(book, mono_ns))
-
-    async def _kept(self, key: str, text: str) -> bool:
-        """Whether the store took it; if not, that is said and tried again when it changes."""
-        try:
-            await self._keep(key, text)
-        except StoreFault as fault:
-            self._bulletin.degrade(self._mode, f"{self._machine.name}: not kept yet ({fault})")
-            return False
-        return True
+        await self._notebook.write(
+            alarms_key(self._machine), alarms_to_json(book, mono_ns), mono_ns
+        )

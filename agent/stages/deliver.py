@@ -10,7 +10,7 @@ import json
 import random
 
 from agent.limits import RECONNECT_S_MAX, RECONNECT_S_MIN, STATUS_INTERVAL_S, TELL_INTERVAL_S
-from agent.ports import LinkDown
+from agent.ports import LinkDown, StoreFault, StoreStats
 from agent.stages.drain import RECEIVER, Drain
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -51,6 +51,7 @@ class Deliverer:
         self._facts = facts
         self._suspects: "dict[str, Suspect]" = {}
         self._blind = False
+        self._stats = StoreStats(0, 0, 0, None, 0, 0, 0, ())
 
     async def run(self) -> None:
         delay_s = RECONNECT_S_MIN
@@ -62,6 +63,8 @@ class Deliverer:
                     await self._serve(link)
             except LinkDown as down:
                 await self._tell([down.code, {"place": down.place, "detail": down.detail}])
+            except StoreFault as fault:
+                await self._tell(["store", {"place": "", "detail": str(fault)}])
             if self._clock.monotonic_ns() - began_ns > RECONNECT_S_MAX * 1e9:
                 delay_s = RECONNECT_S_MIN
             await self._clock.sleep(delay_s * random.uniform(0.5, 1.0))
@@ -116,7 +119,11 @@ class Deliverer:
 
     async def _tell(self, reason: "list[Any]", drain: "Drain | None" = None) -> None:
         """Posts the counts; `drain`: of the connection, when there is one."""
-        stats = await self._store.stats()
+        try:
+            self._stats = await self._store.stats()
+        except StoreFault:
+            pass  # what was known before; the keeper says that the store cannot be read
+        stats = self._stats
         oldest_s = None
         if stats.oldest_mono_ns is not None:
             age_ns = self._clock.monotonic_ns() - stats.oldest_mono_ns

@@ -33,7 +33,7 @@ class Keeper:
 
     def _tell(self, stats: "StoreStats") -> None:
         if stats.giving_way:
-            self._bulletin.degrade(DISK, f"the disk is full: {stats.giving_way}")
+            self._bulletin.degrade(DISK, stats.giving_way)
         elif DISK in self._bulletin.get("degraded"):
             self._bulletin.recover(DISK)
         self._bulletin.post("store", {**facts(stats), **self._budget(stats)})

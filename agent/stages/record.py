@@ -11,7 +11,13 @@ import json
 import logging
 from collections import namedtuple
 
-from agent.limits import COMMIT_INTERVAL_S, RECORDS_QUEUED, STORE_RETRY_S
+from agent.limits import (
+    COMMIT_BYTES,
+    COMMIT_INTERVAL_S,
+    RECORDS_COMMITTED,
+    RECORDS_QUEUED,
+    STORE_RETRY_S,
+)
 from agent.ports import ALARM, HISTORY, LIVE, NewRow, StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -21,6 +27,8 @@ if TYPE_CHECKING:
     from agent.core.bulletin import Bulletin
     from agent.core.mailbox import Mailbox
     from agent.ports import Clock, Store
+
+    Held = tuple[NewRow, "Record"]
 
 # `machine`: whose history it belongs to, or None. `urgent`: committed at once.
 Record = namedtuple("Record", ("kind", "body", "machine", "urgent"))
@@ -109,33 +117,42 @@ class Recorder:
         return await asyncio.shield(self._writing)
 
     async def _commit(self) -> bool:
-        held = list(self._pending)
-        rows = [row for row, _ in held]
+        """All that waits; in commits that fit in the log that a full disk leaves."""
+        while self._pending:
+            if not await self._commit_oldest():
+                return False
+        return True
+
+    async def _commit_oldest(self) -> bool:
+        held = _fitting(self._pending)
         history = [(one.machine, row.mono_ns, row.body) for row, one in held if one.machine]
         try:
-            await self._store.append(rows, history)
+            await self._store.append([row for row, _ in held], history)
         except StoreFault as fault:
             self._say_failing(fault)
-            await self._commit_alarms()
+            await self._commit_alarms(held)
             return False
-        self.produced_rows += len(rows)
-        del self._pending[: len(held)]
+        self._written(held)
         if self._failing:
             self._failing = False
             self._bulletin.recover(DEGRADED)
         return True
 
-    async def _commit_alarms(self) -> None:
+    async def _commit_alarms(self, refused: "list[Held]") -> None:
         """What the disk refuses together it may take for the alarms alone: they have a reserve."""
-        alarms = [held for held in self._pending if held[0].lane == ALARM]
-        if not alarms or len(alarms) == len(self._pending):
+        alarms = _fitting([held for held in self._pending if held[0].lane == ALARM])
+        if not alarms or all(row.lane == ALARM for row, _ in refused):
             return
         try:
             await self._store.append([row for row, _ in alarms], [])
         except StoreFault:
             return  # said already; they wait with the others
-        self.produced_rows += len(alarms)
-        self._pending = [held for held in self._pending if held not in alarms]
+        self._written(alarms)
+
+    def _written(self, held: "list[Held]") -> None:
+        self.produced_rows += len(held)
+        gone = {id(one) for one in held}
+        self._pending = [one for one in self._pending if id(one) not in gone]
 
     def _say_failing(self, fault: "StoreFault") -> None:
         self._failing = True
@@ -143,6 +160,16 @@ class Recorder:
         self._bulletin.degrade(
             DEGRADED, f"rows wait in memory, a power cut would lose them ({fault}{lost})"
         )
+
+
+def _fitting(waiting: "list[Held]") -> "list[Held]":
+    """The oldest of them that make one commit: at least one, if there is one."""
+    size = 0
+    for count, (row, _) in enumerate(waiting):
+        size += len(row.body)
+        if count and (size > COMMIT_BYTES or count >= RECORDS_COMMITTED):
+            return waiting[:count]
+    return list(waiting)
 
 
 def _text(body: "Any") -> str:

@@ -4,9 +4,12 @@ A new card and a restored backup know nothing of boots that others have used. Nu
 drawn: a receiver that meets a key again would take the row for a copy.
 """
 
+from agent.ports import LANES, row_boot
+
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 BOOT_MAX = 2**30  # ids stay within SQLite's 63 bits
 FIRST_BITS = 28  # of a store without any past
@@ -27,3 +30,9 @@ def remembered(lock: bytes) -> "tuple[int, str]":
     if not text.isdigit() or int(text) >= BOOT_MAX:
         return 0, f"the lock file says {text!r}, expected the number of a boot; it is not used"
     return int(text), ""
+
+
+def newest_boot(db: "Any") -> int:
+    """The boot of the newest row in any lane."""
+    ids = [db.execute(f"SELECT MAX(id) FROM {lane}_lane").fetchone()[0] or 0 for lane in LANES]
+    return row_boot(max(ids))

@@ -40,6 +40,14 @@ def keep(db: "Any", capture: "Capture") -> int:
     return len(gone)
 
 
+def drop_oldest(db: "Any", count: int) -> None:
+    """Within a transaction."""
+    db.execute(
+        "DELETE FROM captures WHERE place IN (SELECT place FROM captures ORDER BY place LIMIT ?)",
+        (count,),
+    )
+
+
 def all_of(db: "sqlite3.Connection") -> "Iterator[Capture]":
     """Oldest first; one whose bytes have changed is passed over."""
     for row in db.execute(f"SELECT {COLUMNS}, crc FROM captures ORDER BY place"):

@@ -130,6 +130,10 @@ class Lanes:
             lane.partly = partly
         lane.acked = through
 
+    def acked_ids(self) -> "dict[str, int]":
+        """Of each lane the id through which its rows are acknowledged."""
+        return {name: lane.acked for name, lane in self._lanes.items()}
+
     def free(self) -> None:
         """Within a transaction: deletes what was acknowledged. An empty lane keeps its account."""
         for lane in self._lanes.values():

@@ -7,10 +7,10 @@ leaves the old file whole, or a complete copy that `finish_move` puts in its pla
 """
 
 import os
+import sqlite3
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
 
@@ -18,8 +18,12 @@ def copy_for_move(db: "sqlite3.Connection", path: "Path") -> None:
     """The content of `db`, the file at `path`, as a complete and durable copy beside it."""
     part = _part(path)
     part.unlink(missing_ok=True)
-    db.execute("VACUUM INTO ?", (str(part),))
-    _sync(part)
+    try:
+        db.execute("VACUUM INTO ?", (str(part),))
+        _sync(part)
+    except (sqlite3.Error, OSError):
+        part.unlink(missing_ok=True)  # half a copy must not fill the disk besides
+        raise
     os.rename(part, _copy(path))
     _sync(path.parent)
 

@@ -3,6 +3,7 @@
 What has not been written yet is in memory; a power cut may cost the page that much, never a row.
 """
 
+import contextlib
 import json
 import zlib
 
@@ -10,6 +11,7 @@ from agent.limits import PAST_BUNDLE_ROWS, PAST_BUNDLE_S, PAST_BUNDLES
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from agent.store.dates import Dates
@@ -30,6 +32,18 @@ class Past:
         self._held: "list[tuple[str, int, str]]" = []
         query = "SELECT SUM(LENGTH(body)) FROM past"
         self.bytes: int = db.execute(query).fetchone()[0] or 0
+
+    @contextlib.contextmanager
+    def guarded(self) -> "Iterator[None]":
+        """Around a transaction: when it fails, what is held is as before."""
+        before = (list(self._held), self.bytes)
+        committed = False
+        try:
+            yield
+            committed = True
+        finally:
+            if not committed:
+                self._held, self.bytes = before
 
     def add(self, history: "list[tuple[str, int, str]]") -> None:
         """Keeps (machine, mono_ns, body); writes once a minute's worth is there."""

@@ -10,6 +10,7 @@ from agent.limits import (
     ALARM_KEPT_BEFORE_S,
     EVICTED_BUNDLES,
     FILL_SHARE,
+    FULL_DISK_STEPS,
     KEPT_WINDOWS,
     LEVEL_SHARES,
     PAST_SHARE,
@@ -42,9 +43,9 @@ class Relief:
         self._past = past
         self._limit_bytes = int(limit_bytes * FILL_SHARE)
         self._page_bytes = db.execute("PRAGMA page_size").fetchone()[0]
-        self._kept: "dict[int, list[tuple[int, int]]]" = {}
+        self._kept: "dict[int, set[tuple[int, int]]]" = {}
         for boot, from_ns, to_ns in db.execute("SELECT boot, from_ns, to_ns FROM kept"):
-            self._kept.setdefault(boot, []).append((from_ns, to_ns))
+            self._kept.setdefault(boot, set()).add((from_ns, to_ns))
 
     def used_bytes(self) -> int:
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
@@ -59,7 +60,7 @@ class Relief:
                     row.mono_ns - int(ALARM_KEPT_BEFORE_S * 1e9),
                     row.mono_ns + int(ALARM_KEPT_AFTER_S * 1e9),
                 )
-                self._kept.setdefault(boot, []).append(window)
+                self._kept.setdefault(boot, set()).add(window)
                 self._db.execute(
                     "INSERT INTO kept (boot, from_ns, to_ns) VALUES (?, ?, ?)", (boot, *window)
                 )
@@ -77,10 +78,12 @@ class Relief:
     def give_way(self, room_bytes: int) -> None:
         """Within a transaction, on a full disk: room within the file, whatever the limit says."""
         wanted_bytes = self.used_bytes() - room_bytes
-        for _ in range(RELIEF_STEPS):
+        for _ in range(FULL_DISK_STEPS):
             if self.used_bytes() <= wanted_bytes:
                 return
-            if not (self._evict(HISTORY) or self._evict(LIVE)):
+            if self._past.bytes:
+                self._past.drop_oldest()
+            elif not (self._evict(HISTORY) or self._evict(LIVE)):
                 return  # alarms make room for nothing
 
     def _step(self) -> bool:

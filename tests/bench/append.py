@@ -18,9 +18,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from agent.adapters.store_sqlite import SqliteStore, written_bytes
+from agent.adapters.store_sqlite import SqliteStore
 from agent.limits import COMMIT_INTERVAL_S
 from agent.ports import HISTORY, LIVE, NewRow
+from agent.store.disk import written_bytes
 from tests.bench.others import WAYS
 
 HERE = Path(__file__).resolve().parent

@@ -88,12 +88,12 @@ def test_the_card_s_life_is_told_once_there_is_enough_to_go_by() -> None:
         assert bulletin.get("store")["written_mb_a_day"] is None
         clock.now_ns += 3600 * 10**9
         keeper._tell(
-            stats._replace(written_bytes=15_000_000, disk_bytes=32 * 10**9, giving_way="x")
+            stats._replace(written_bytes=15_000_000, disk_bytes=32 * 10**9, giving_way="full: x")
         )
         told = bulletin.get("store")
         assert told["written_mb_a_day"] == 240.0
         assert told["card_life_years"] == round(32e9 * 500 / 8 / 240e6 / 365.25, 1)
-        assert "full" in bulletin.get("degraded")["disk"]
+        assert bulletin.get("degraded")["disk"] == "full: x"
         keeper._tell(stats)
         assert "disk" not in bulletin.get("degraded")
 

@@ -8,10 +8,10 @@ import os
 import sqlite3
 from collections import namedtuple
 
-from agent.limits import BUSY_WAIT_S, WAL_BYTES, WAL_GROWN_BYTES
-from agent.ports import LANES, StoreFault, row_boot
+from agent.limits import BUSY_WAIT_S, WAL_BYTES
+from agent.ports import StoreFault
 from agent.store import captures, dates, lanes, old_files, past, relief
-from agent.store.boots import BOOT_MAX
+from agent.store.boots import BOOT_MAX, newest_boot
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _opened(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
             "synchronous=FULL",
             "secure_delete=OFF",
             f"journal_size_limit={WAL_BYTES}",
+            "temp_store=MEMORY",  # where the state's disk is full, /var/tmp is mostly full too
         ):
             db.execute(f"PRAGMA {pragma}").fetchall()
         _check_header(path)
@@ -114,24 +115,51 @@ def _check_content(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
             raise sqlite3.DatabaseError(f"boot {boot} is not a count of boots")
 
 
-def grow_wal(db: "sqlite3.Connection") -> None:
+def open_to_look(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
+    """For a disk that takes nothing: the file as it is, else tables with nothing in them.
+
+    The index of the log is kept in memory: no room on the disk is needed. Nothing is to be written.
+    """
+    uri = path.absolute().as_uri()
+    places = [f"{uri}?mode=rw"] if path.exists() else []
+    if not os.path.exists(f"{path}-wal"):
+        places.append(f"{uri}?mode=ro&immutable=1")  # it would not look at a log
+    for place in places:
+        db = sqlite3.connect(place, uri=True, check_same_thread=False)
+        try:
+            _check_to_look(db, kind)
+            return db
+        except sqlite3.DatabaseError:
+            db.close()
+    db = sqlite3.connect(":memory:", check_same_thread=False)
+    for statement in kind.tables:
+        db.execute(statement)
+    return db
+
+
+def _check_to_look(db: "sqlite3.Connection", kind: "FileKind") -> None:
+    """DatabaseError when it cannot be read whole; else nothing will be written by this opening."""
+    for pragma in ("locking_mode=EXCLUSIVE", "temp_store=MEMORY", "query_only=ON"):
+        db.execute(f"PRAGMA {pragma}").fetchall()
+    answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if answer != "ok" or version != kind.schema:
+        raise sqlite3.DatabaseError(f"{answer}, schema {version}, expected {kind.schema}")
+    _check_content(db, kind.tables)
+
+
+def grow_wal(db: "sqlite3.Connection", grown_bytes: int) -> None:
     """Grows log and file once, ahead of need: later commits overwrite. A full disk is no error."""
     try:
         with db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("CREATE TABLE room (body BLOB)")
-            db.execute("INSERT INTO room VALUES (zeroblob(?))", (WAL_GROWN_BYTES,))
+            db.execute("INSERT INTO room VALUES (zeroblob(?))", (grown_bytes,))
             db.execute("DROP TABLE room")
         db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in DISK_ERRORS:
             raise
-
-
-def newest_boot(db: "sqlite3.Connection") -> int:
-    """The boot of the newest row in any lane."""
-    ids = [db.execute(f"SELECT MAX(id) FROM {lane}_lane").fetchone()[0] or 0 for lane in LANES]
-    return row_boot(max(ids))
 
 
 def _is_the_disks(error: "sqlite3.Error", path: "Path") -> bool:

@@ -1,0 +1,127 @@
+"""What a database does on a full disk: its log begins anew, and it grows no more.
+
+SQLite needs room on the disk in three places: the log grows with every commit until all of it is in
+the database; the database grows when the log is carried over; the index of the log is made at the
+opening. What the log owes the database is paid with the ballast, once. From then on the log is
+written over from its beginning, a commit at a time, within the bytes that it has on the disk
+already; the database is not allowed to grow (`max_page_count`), so that it owes nothing again. New
+rows then take pages that others leave, and the disk may stay full for as long as it likes.
+"""
+
+import sqlite3
+
+from agent.limits import BUSY_WAIT_S
+from agent.store.disk import fill_up, size_of
+
+TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    from agent.store.ballast import Ballast
+
+PAGES_MAX = 2**32 - 2  # what SQLite allows where nobody says less
+SLACK_BYTES = 64 * 1024  # a file system's own: indirect blocks, a directory
+
+
+class Room:
+    """Of the open database `db` (sqlite_utils.Database), the file at `path`."""
+
+    def __init__(self, db: "Any", path: "Path", ballast: "Ballast") -> None:
+        self._db = db
+        self._path = path
+        self._ballast = ballast
+        self.is_short = False  # the disk was full, and the database may not grow
+
+    def within(self, work: "Callable[..., Any]", *arguments: "Any") -> "Any":
+        """What `work`, a transaction, returns; on a full disk once more, in a log begun anew."""
+        try:
+            return work(*arguments)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+        self.begin_anew()
+        return work(*arguments)
+
+    def insist(self, bytes_more: int, work: "Callable[..., Any]", *arguments: "Any") -> "Any":
+        """As `within`; what then is still refused may let the database grow by the ballast."""
+        try:
+            return self.within(work, *arguments)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+        self.grow(bytes_more)
+        try:
+            return work(*arguments)
+        finally:
+            self.carry()
+
+    def begin_anew(self) -> None:
+        """All of the log goes into the database, which stays as large as it then is."""
+        self.is_short = True
+        self._carry_over()
+        self._allow(self._pages())
+
+    def make_do(self, log_bytes: int) -> None:
+        """At the start on a full disk: the log takes what it will need, the database grows not.
+
+        Zeros behind the log's last frame are no frames: their marks are not the log's.
+        """
+        try:
+            self.begin_anew()
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+        log = self._path.with_name(f"{self._path.name}-wal")
+        if size_of(log):
+            fill_up(log, log_bytes)
+
+    def grow(self, bytes_more: int) -> None:
+        """The database may have `bytes_more` of the ballast; `carry` makes them its own."""
+        self._ballast.give(2 * bytes_more + SLACK_BYTES)  # in the log, and carried over
+        self._allow(self._pages() + bytes_more // self._page_bytes())
+
+    def carry(self) -> None:
+        """After a commit that let the database grow, while the room for it is there.
+
+        Another program that was faster is no error: what is owed is paid the next time.
+        """
+        try:
+            self._carry_over()
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+        self._allow(self._pages())
+
+    def look(self) -> bool:
+        """Whether the disk is full no more: then the database may grow again."""
+        if self.is_short and self._ballast.may_grow and self._ballast.restore():
+            self._allow(PAGES_MAX)
+            self.is_short = False
+        return not self.is_short
+
+    def _carry_over(self) -> None:
+        """A reader who holds the log up is not waited for: the log then grows with the ballast."""
+        owed = self._pages() * self._page_bytes() - size_of(self._path)
+        self._ballast.give(owed + SLACK_BYTES if owed > 0 else 0)
+        self._db.execute("PRAGMA busy_timeout=0")
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout={int(BUSY_WAIT_S * 1000)}")
+
+    def _pages(self) -> int:
+        return int(self._db.execute("PRAGMA page_count").fetchone()[0])
+
+    def _page_bytes(self) -> int:
+        return int(self._db.execute("PRAGMA page_size").fetchone()[0])
+
+    def _allow(self, pages: int) -> None:
+        self._db.execute(f"PRAGMA max_page_count={pages}").fetchall()
+
+
+def is_full(error: "sqlite3.Error") -> bool:
+    """Whether it says that the disk has no room left."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE
