@@ -28,6 +28,7 @@ from agent.limits import HISTORY_ROWS_PER_S
 from agent.ports import HISTORY, LIVE, NewRow
 from agent.stages.deliver import Deliverer
 from agent.stages.drain import Drain
+from tests.bench.idle import bench_idle
 from tests.mosquitto import Mosquitto
 from tests.proxy import Proxy
 
@@ -44,6 +45,8 @@ GOALS = {
     "drain_cpu_us_a_row": 15.0,
     "day_at_100_ms_s": 60.0,
     "live_age_during_day_s": 2.0,
+    "idle_cpu_4_rows_per_s": 1.5,
+    "rss_growth_over_a_million_rows": 1.0,  # MB: what an allocator keeps; a leak of a byte a row
 }
 
 
@@ -256,6 +259,7 @@ def bench_memory() -> None:
     first, last = asyncio.run(run())
     say("rss_after_100k_rows", first / 1024, "MB")
     say("rss_after_a_million_rows", last / 1024, "MB")
+    say("rss_growth_over_a_million_rows", (last - first) / 1024, "MB")
 
 
 def rss_kb() -> int:
@@ -267,6 +271,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "drain": bench_drain,
     "day": bench_day,
     "memory": bench_memory,
+    "idle": lambda: bench_idle(broker_at, say),
 }
 
 
