@@ -53,6 +53,23 @@ class SimClock:
         await asyncio.sleep(seconds)
 
 
+class SimWorker:
+    """A thread's work in simulated time: each call takes `CALL_S`, one after another."""
+
+    CALL_S = 0.01  # a commit on a slow card; reads take less
+
+    def __init__(self, name: str) -> None:
+        self._turn = asyncio.Lock()
+
+    async def call(self, function: Any, *arguments: Any) -> Any:
+        async with self._turn:
+            await asyncio.sleep(self.CALL_S)
+            return function(*arguments)
+
+    def stop(self) -> None:
+        """There is no thread."""
+
+
 def simulated(scene: Coroutine[Any, Any, T]) -> T:
     """Runs `scene` in simulated time."""
     with asyncio.Runner(loop_factory=SimLoop) as runner:

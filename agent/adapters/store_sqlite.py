@@ -45,7 +45,8 @@ CAPTURES_GIVING_WAY = 4  # at a time: more than the largest takes
 
 class SqliteStore:
     """`directory`: of the files, made if missing; one agent a directory (flock). `limit_mb`: how
-    large the telemetry may grow; what has to go then is accounted for. `urandom`: as os.urandom."""
+    large the telemetry may grow; what has to go then is accounted for. `urandom`: as os.urandom.
+    `worker`: makes the thread."""
 
     boot = 0
 
@@ -54,11 +55,13 @@ class SqliteStore:
         directory: str,
         limit_mb: float = STORE_MB,
         urandom: "Callable[[int], bytes]" = os.urandom,
+        worker: "Callable[[str], Any]" = Worker,
     ) -> None:
         self._directory = Path(directory)
         self._limit_bytes = int(limit_mb * 2**20)
         self._files = Files(self._directory, urandom, Database)
-        self._worker: "Worker | None" = None
+        self._made_worker = worker
+        self._worker: "Any" = None
         self._lanes: "Any" = None
         self._past: "Any" = None
         self._dates: "Any" = None
@@ -73,7 +76,7 @@ class SqliteStore:
     async def open(self) -> "tuple[str, ...]":
         """Opens or makes both files; returns what had to be set aside. StoreFault if it cannot."""
         if self._worker is None:
-            self._worker = Worker("store")
+            self._worker = self._made_worker("store")
         found: "tuple[str, ...]" = await self._on_thread(self._open)
         self._look_for_rows()
         return found
