@@ -94,7 +94,7 @@ class Adxl345(Accelerometer):
 
     IDS = ((_DEVICE_ID, _EXPECTED_ID),)
     SPI_MANY = _SPI_MULTIPLE
-    SPI_IGNORED = {_DEVICE_ID: 255}  # without the multiple-byte bit its address stays
+    READ_ONLY = ((_DEVICE_ID, _DEVICE_ID),)
     START_MS = 2  # 1.1 ms + one period: the first entry is whole (Table 1, wake-up time)
     # Self-Test section: 100 Hz, normal power, four samples to settle, 0.1 s of them averaged;
     # Table 15 at 2.5 V times Table 14 at the 3.3 V of the wiring.

@@ -51,6 +51,10 @@ class _ShiftedRegisters(SpiRegisters):
     def write_code(self, register: int) -> int:
         return register << 1
 
+    @staticmethod
+    def register_of(first: int) -> int:
+        return first >> 1
+
 
 class Adxl355(Accelerometer):
     """`bus`: an SPI device, or an I2C bus when `address` is given. `rate_hz`: in RATE_CODE."""
@@ -83,7 +87,7 @@ class Adxl355(Accelerometer):
     IDS = ((0x00, 0xAD), (0x01, 0x1D), (0x02, 0xED))  # vendor, family, part
     SPI_REGISTERS = _ShiftedRegisters
     SPI_WRITES = (0x01, 0x00)
-    SPI_IGNORED = {0x00: 18}  # 0x00 to 0x11 are read-only (Table 15)
+    READ_ONLY = ((0x00, 0x11),)  # Table 15
     BURST_BYTES = _FRAMES * _FRAME_BYTES
     START_MS = 10  # turn-on time (Table 1)
     # ST1 makes the test possible, ST2 pushes. Table 1 gives the typical change alone (0.3, 0.3 and

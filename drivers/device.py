@@ -193,6 +193,11 @@ class SpiRegisters:
     def write_code(self, register: int) -> int:
         return register
 
+    @staticmethod
+    def register_of(first: int) -> int:
+        """Which register a first byte means; a bit for bursts still in it."""
+        return first & 0x7F
+
     def read(self, register: int) -> int:
         self._out[0] = self.read_code(register)
         self._out[1] = 0

@@ -39,10 +39,10 @@ class Driver:
     SPI_READ = 0x80
     SPI_MANY = 0  # what the first byte of a burst needs besides
     # On SPI a transfer writes when its first byte, under the mask, is the value (None: nothing
-    # ever writes); `SPI_IGNORED`: {first byte: bytes behind it that are ignored all the same},
-    # as the registers there are read-only. From both `latido sensors scan` knows what it may ask.
+    # ever writes); `READ_ONLY`: first and last registers of runs that ignore it all the same.
+    # From both `latido sensors scan` knows what it may ask.
     SPI_WRITES: "tuple[int, int] | None" = (0x80, 0x00)
-    SPI_IGNORED: "dict[int, int]" = {}
+    READ_ONLY: "tuple[tuple[int, int], ...]" = ()
     WEAK_PROOF = False  # what it is recognised by, another chip may send by chance
     I2C_MANY = 0
     BURST_BYTES = 1  # the longest burst
@@ -112,7 +112,12 @@ class Driver:
         if cls.SPI_WRITES is None or len(sent) < 2:
             return False
         mask, value = cls.SPI_WRITES
-        return sent[0] & mask == value and len(sent) - 1 > cls.SPI_IGNORED.get(sent[0], 0)
+        if sent[0] & mask != value:
+            return False
+        first = cls.SPI_REGISTERS.register_of(sent[0]) & ~cls.SPI_MANY
+        moves = not cls.SPI_MANY or sent[0] & cls.SPI_MANY
+        last = first + (len(sent) - 2 if moves else 0)
+        return not any(low <= first and last <= high for low, high in cls.READ_ONLY)
 
     def start(self) -> "Iterator[int]":
         """Configures, empties the FIFO and begins to measure; yields milliseconds to wait."""

@@ -68,7 +68,7 @@ class Max31856(Driver):
     OPTIONS = {"thermocouple": ("K", "B", "E", "J", "N", "R", "S", "T"), "mains_hz": (60, 50)}
     SPI_READ = 0
     SPI_WRITES = (_SPI_WRITE, _SPI_WRITE)
-    SPI_IGNORED = {0x8F: 1}  # the fault status is read-only
+    READ_ONLY = ((0x0F, 0x0F),)  # the fault status
     SPI_REGISTERS = _WriteBitRegisters
     START_MS = 200  # two conversions; automatic mode, 60 Hz filter: 82 ms; 50 Hz: 98 ms
 

@@ -51,20 +51,24 @@ class Place(NamedTuple):
         return f"{self.chip} on {'I2C' if self.i2c else 'SPI'}"
 
 
-ACCELEROMETERS = (
-    Place("adxl345", 3200, False),
-    Place("adxl345", 800, True),
-    Place("adxl355", 4000, False),
-    Place("adxl355", 1000, True),
-    Place("lis3dh", 1344, True),
-    Place("lis2dw12", 1600, True),
-    Place("iis3dwb", 26667, False),
-)
-THERMOCOUPLES = (
-    Place("max31855", 10, False),
-    Place("max31856", 10, False),
-    Place("mcp9600", 3, True),
-)
+def _places(measures: str) -> tuple[Place, ...]:
+    """Every chip's places, by what its driver declares; a variant's are those of its file."""
+    chips = [chip for chip in known_chips().values() if chip.measures == measures]
+    return tuple(place for chip in chips if chip.name == chip.file for place in _places_of(chip))
+
+
+def _places_of(chip: Any) -> list[Place]:
+    """On I2C at its fastest rate that takes a quarter of the bus; on SPI where that is faster."""
+    quarter = min(I2C_HZ, chip.i2c_hz_max) / 4
+    slow = [hz for hz in chip.rates_hz if chip.addresses and hz * chip.wire_bits[0] <= quarter]
+    fastest = chip.rates_hz[-1]
+    on_spi = chip.spi_mode is not None and fastest not in slow
+    places = [Place(chip.name, fastest, False)] if on_spi else []
+    return [*places, *(Place(chip.name, hz, True) for hz in slow[-1:])]
+
+
+ACCELEROMETERS = _places("vibration")
+THERMOCOUPLES = _places("temperature")
 
 
 class Told(NamedTuple):

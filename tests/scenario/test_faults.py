@@ -12,20 +12,14 @@ import pytest
 from agent.drain import drain_interval_s
 from agent.limits import BATCH_INTERVAL_S
 from tests.fault_rig import ACCELEROMETERS, Place, Rig, Told
+from tests.flips import fixed_bits, value_bits
 
 WINDOWS = 3
 RECOVERY_S = 5.0
 TAINTED_MAX = 0.15
 SETTLE_S = 6.0  # until the machine counts as running, also through the noisiest chip
 HEALTHY_S = 120.0
-HEALTHY_FAST_S = 15.0  # of 26 667 Hz: as many frames as of the others
-FIXED_BITS = {  # a byte of the drain's answer, and bits in it that are always the same
-    "adxl345": (2, 0x80),
-    "adxl355": (3, 0x02),
-    "iis3dwb": (1, 0x80),
-    "lis2dw12": (1, 0x01),
-    "lis3dh": (1, 0x01),
-}
+HEALTHY_FRAMES = 480_000  # of the fastest chips, which get less time for them
 Clear = Callable[[], None]
 
 
@@ -53,17 +47,14 @@ def frozen_registers(rig: Rig) -> Clear:
 
 def flipped_bits(rig: Rig) -> Clear:
     """A bit that never changes does."""
-    place, mask = FIXED_BITS[rig.vibration.place.chip]
-    return _set(rig, flip_every=1, flip_byte=place - rig.vibration.place.i2c, flip_mask=mask)
+    every, byte, mask = fixed_bits(rig.vibration.place)
+    return _set(rig, flip_every=every, flip_byte=byte, flip_mask=mask)
 
 
 def flipped_value_bits(rig: Rig) -> Clear:
     """A bit of some values flips, none of those that never change: in the high byte of x."""
-    chip = rig.vibration.place.chip
-    place = (1 if chip == "adxl355" else 2) + (chip == "iis3dwb") - rig.vibration.place.i2c
-    if chip == "adxl345":  # one frame a transfer: of these every 41st, and below the sign's copies
-        return _set(rig, flip_every=41, flip_byte=place, flip_mask=0x04)
-    return _set(rig, flip_every=1, flip_byte=place, flip_mask=0x10)
+    every, byte, mask = value_bits(rig.vibration.place)
+    return _set(rig, flip_every=every, flip_byte=byte, flip_mask=mask)
 
 
 def wrong_id(rig: Rig) -> Clear:
@@ -176,7 +167,7 @@ def test_a_fault_is_said_in_three_windows_and_gone_in_five_seconds(rig: Rig, fau
 @pytest.mark.parametrize("rig", ACCELEROMETERS, indirect=True, ids=str)
 def test_a_healthy_sensor_is_never_called_a_failure(rig: Rig) -> None:
     rig.run(SETTLE_S)
-    healthy_s = HEALTHY_FAST_S if rig.vibration.place.chip == "iis3dwb" else HEALTHY_S
+    healthy_s = min(HEALTHY_S, HEALTHY_FRAMES / rig.vibration.place.rate_hz)
     told = rig.run(healthy_s)
     assert len(told) > healthy_s / rig.window_s
     assert {one.state for one in told} == {"normal"} and not distrusted(told)

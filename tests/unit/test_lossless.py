@@ -1,6 +1,7 @@
 """Whatever levels, stalls and faults come: a frame arrives once, in order, or is counted lost."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,9 @@ from hw.sim.bus import I2C_READ_BITS, I2C_WRITE_BITS
 from tests.fault_rig import ACCELEROMETERS, CLOCK_ERROR, I2C_HZ, NS, Place, Spoilt
 
 COUNTS = 1000  # a frame's number, written into two axes, each in steps of the chip
-STEPS = {"adxl345": 2, "lis3dh": 16, "lis2dw12": 4}  # of the decoder's, in one of the chip's
 SPI_HZ = 5_000_000
-EXAMPLES = {"iis3dwb": 15}
-EXAMPLES_USUALLY = 80
+EXAMPLES_MAX = 80
+EXAMPLES_HZ = 400_000  # of the fastest chips there are fewer, as each takes longer
 # The count is the clock's: right to so many frames, or so many seconds of them, at each break.
 FRAMES_A_BREAK = 4
 SECONDS_A_BREAK = 0.002
@@ -35,6 +35,16 @@ def numbered(quantum_g: float) -> Callable[[float, float, int], list[float]]:
         return list((quantum_g * counts).reshape(-1))
 
     return feel
+
+
+@lru_cache
+def step_g(place: Place) -> float:
+    """Of the chip as its driver sets it up: between two values that it can give."""
+    clock = SteppedClock()
+    spoilt = Spoilt(place, lambda t0_s, period_s, count: [0.0] * 3 * count, clock)
+    for wait_ms in spoilt.driver.start():
+        clock.now_ns += wait_ms * 1_000_000
+    return float(spoilt.chip.chip.epsilon())
 
 
 class Slow:
@@ -84,8 +94,7 @@ class Rig:
         chip = known_chips()[place.chip]
         speed_hz = min(I2C_HZ if place.i2c else SPI_HZ, chip.speed_hz_max)
         self.spoilt = Spoilt(place, None, self.clock, self._slow(speed_hz))
-        scale_g = self.spoilt.driver.layout.channels[0].scale
-        self.quantum_g = STEPS.get(place.chip, 1) * scale_g
+        self.quantum_g = step_g(place)
         self.spoilt.chip.chip.sampler.source = numbered(self.quantum_g)
         frame_s = chip.wire_bits[0 if place.i2c else 1] / speed_hz
         self.drainer = Drainer("de", self.spoilt.driver, self.clock, frame_s)
@@ -159,7 +168,7 @@ ACTIONS = st.lists(
 @pytest.mark.parametrize("place", ACCELEROMETERS, ids=str)
 def test_each_frame_arrives_once_in_order_or_is_counted_as_lost(place: Place) -> None:
     @settings(
-        max_examples=EXAMPLES.get(place.chip, EXAMPLES_USUALLY),
+        max_examples=min(EXAMPLES_MAX, EXAMPLES_HZ // place.rate_hz),
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],

@@ -9,7 +9,7 @@ import pytest
 from agent import app
 from agent.chips import known_chips
 from agent.config import Sensor, read_settings
-from agent.words.scan import NOTHING, Place, scan_by
+from agent.words.scan import NOTHING, Place, asked_in_order, scan_by
 
 CHIPS = known_chips()
 SPI = sorted(name for name, chip in CHIPS.items() if chip.spi_mode is not None)
@@ -114,6 +114,17 @@ def test_a_chip_is_named_where_it_is_configured(tmp_path: Path, name: str) -> No
 def test_whatever_is_in_an_adxl345s_place_is_named(tmp_path: Path, name: str) -> None:
     place, _, _ = scanned(tmp_path, "adxl345", name, i2c=False)
     assert CHIPS[place.chip].answers_as == CHIPS[name].answers_as
+
+
+@pytest.mark.parametrize("name", SPI)
+def test_what_a_chip_hears_as_a_write_keeps_no_other_from_being_asked(name: str) -> None:
+    """Where none is configured, all are asked, whichever of them is thought of first."""
+    _, unasked = asked_in_order([CHIPS[other] for other in SPI], "")
+    others = [CHIPS[other] for other in SPI if CHIPS[other].file != CHIPS[name].file]
+    assert not unasked or asked_in_order(others, "")[1], (
+        f"drivers/{CHIPS[name].file}.py: scan cannot ask for {[one.name for one in unasked]}, as"
+        " that would write to this chip: declare which registers are READ_ONLY, or SPI_WRITES"
+    )
 
 
 def test_a_chip_that_may_be_there_is_not_written_to_and_that_is_said(tmp_path: Path) -> None:
