@@ -28,7 +28,7 @@ from agent.limits import BATCHES_QUEUED, SWITCH_INTERVAL_S
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from agent.ports import FrameBatch
@@ -108,18 +108,28 @@ class Sampling:
         return False
 
 
+def orders_from(link: socket.socket) -> "Iterator[dict[str, Any]]":
+    """Until the agent is gone; one that is killed resets what it had not read."""
+    lines = link.makefile("rb")
+    try:
+        for line in lines:
+            yield json.loads(line)
+    except ConnectionResetError:
+        return
+
+
 def main() -> int:
     link = socket.socket(fileno=0)
-    orders = link.makefile("rb")
+    orders = orders_from(link)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    first = orders.readline()
-    if not first:
+    first = next(orders, None)
+    if first is None:
         return 0
-    sampling = Sampling(json.loads(first), link)
+    sampling = Sampling(first, link)
     gc.collect()
     gc.freeze()
-    for line in orders:
-        if not sampling.follow(json.loads(line)):
+    for order in orders:
+        if not sampling.follow(order):
             return 0
     os._exit(0)  # the agent is gone: its successor may have the chips already
 

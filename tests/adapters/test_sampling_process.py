@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -192,3 +193,18 @@ def test_without_the_agent_it_ends(tmp_path: Path) -> None:
     )
     assert agent.returncode == -signal.SIGKILL
     assert gone(int(agent.stdout))
+
+
+def test_an_agent_that_dies_with_batches_unread_is_no_error(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    words = [sys.executable, "-m", "agent.sampling"]
+    apart = subprocess.Popen(words, cwd=ROOT, stdin=theirs.fileno(), stderr=subprocess.PIPE)
+    theirs.close()
+    first = {"config": config(tmp_path, SIMULATED), "begun_ns": OsClock().monotonic_ns()}
+    for order in (first, {"start": "spi0"}):
+        ours.sendall(json.dumps(order).encode() + b"\n")
+    ours.settimeout(WITHIN_S)
+    assert ours.recv(1, socket.MSG_PEEK), "a batch has come, and nobody took it"
+    ours.close()
+    _, said = apart.communicate(timeout=WITHIN_S)
+    assert (apart.returncode, said) == (0, b"")

@@ -1,18 +1,29 @@
 """SIGKILLs at random moments, of the agent and of a real broker; the real ledger listens.
 
-`python -m tests.scenario.kills KILLS [SEED]` runs the long versions and says what they came to.
+`python -m tests.scenario.kills KILLS [SEED] [--plan NAME]`: the long versions, in runs of 100, each
+with a seed of its own, and what they came to, as JSON lines.
+
+The agent is `latido run` on simulated chips. It is killed while it imports, opens its files,
+learns, connects, samples and delivers, and after alarms. Meanwhile the network fails by chance, and
+what the product writes beside rows is written: a new configuration file before each life, now and
+then with another mounting (whose baseline is then learned and kept), run hours and starts at the
+first window of each life, alarms' states, captures. The feeder is the agent's way out alone: it is
+up in a moment, and writes a setting five times a second.
 """
 
 import argparse
+import contextlib
 import json
+import math
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.words.demo import configuration
 from firmware_tools.ledger.keep import Keeper
@@ -22,19 +33,66 @@ from tests.mosquitto import Mosquitto
 from tests.proxy import Proxy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LIFE_S = {"feeder": (0.2, 2.0), "agent": (0.5, 8.0)}
 SETTLE_S = 60.0
 BROKER_EVERY = 5
-STARTED_SHARE = 0.7  # of the lives end while it runs, the others while it starts
 START_S = 20.0
+RUN_KILLS = 100  # a run: then all is healed and accounted for
+MOUNTING_SHARE = 0.02  # of the lives begin with the sensor mounted anew
+ORPHAN_S = 3.0
+
+
+class Lives(NamedTuple):
+    """When lives end: `share` of each kind, and its bounds in seconds."""
+
+    starting: tuple[float, float]  # from the start of the process, on whatever network there is
+    running: tuple[float, float]  # from the connection to the broker
+    long: tuple[float, float]  # from there, long enough for alarms
+    shares: tuple[int, int, int]
+
+
+LIVES = {
+    "agent": Lives((0.0, 2.5), (0.0, 4.0), (14.0, 25.0), (30, 68, 2)),
+    "feeder": Lives((0.0, 0.7), (0.0, 1.5), (0.0, 1.5), (30, 70, 0)),
+}
+
+
+class Plan(NamedTuple):
+    """One of the long versions. `share`: of the kills that were asked for."""
+
+    program: str
+    promise: str
+    with_broker: bool
+    share: float
+
+    @property
+    def must_be_complete(self) -> bool:
+        """A broker that is killed takes along what it has confirmed, unless receipts are waited
+        for.
+        """
+        return self.promise == "receiver" or not self.with_broker
+
+
+PLANS = {
+    "agent": Plan("agent", "broker", False, 0.5),
+    "agent-receipts": Plan("agent", "receiver", True, 0.5),
+    "agent-lossy": Plan("agent", "broker", True, 0.1),
+    "feeder": Plan("feeder", "broker", False, 0.2),
+    "feeder-receipts": Plan("feeder", "receiver", True, 0.2),
+}
 
 
 class Rig:
     """A broker, a proxy before it, a ledger behind it, and one life of the agent after another."""
 
-    def __init__(self, folder: Path, promise: str, program: str, seed: int) -> None:
+    def __init__(
+        self, folder: Path, promise: str, program: str, seed: int, with_broker: bool = False
+    ) -> None:
+        self.with_broker = with_broker
         self.random = random.Random(seed)
         self._folder, self._promise, self.program = folder, promise, program
+        self._lives = LIVES[program]
+        self._mounting = 1
+        self._sampling: list[int] = []
         (folder / "broker").mkdir()
         self.broker = Mosquitto(folder / "broker")
         self.broker.start()
@@ -66,13 +124,32 @@ class Rig:
 
     def _configured(self, port: int) -> Path:
         """The settings, written anew for each life, as a fleet's tools would."""
+        self._mounting += self.random.random() < MOUNTING_SHARE
         held = configuration(self._folder / "state", 0, ("127.0.0.1", port), "es")
         held["broker"]["receipt"] = self._promise
         held["simulation"]["defect_from_s"] = 1.0
+        held["machines"][0]["mounting"] = self._mounting
         held["version"] = self.kills
         new = self._folder / "config.new"
         new.write_text(json.dumps(held))
         return new.rename(self._folder / "config.json")
+
+    def one_life(self) -> None:
+        """From its start to its kill, both of the network's state and of the moment by chance."""
+        chance, lives = self.random, self._lives
+        self.start()
+        kind = chance.choices(("starting", "running", "long"), lives.shares)[0]
+        if kind != "starting":
+            self.live_until_connected()
+        life_s = chance.uniform(*getattr(lives, kind))
+        fault_s = chance.uniform(0.0, life_s)
+        self.live(fault_s)
+        if kind != "starting":
+            self.fail()
+        self.live(life_s - fault_s)
+        if self.with_broker and (self.kills + 1) % BROKER_EVERY == 0:
+            self.kill_broker()
+        self.kill()
 
     def live(self, seconds: float) -> None:
         """The ledger works meanwhile."""
@@ -92,6 +169,9 @@ class Rig:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         assert self._process is not None
+        ended = self._process.poll()
+        assert ended is None, f"it ended by itself ({ended}): {self._log_end()}"
+        self._sampling += children_of(self._process.pid)
         self._process.send_signal(number)
         self._process.wait()
         self.kills += 1
@@ -126,7 +206,11 @@ class Rig:
             self.proxy.black_hole()
 
     def settle(self) -> dict[str, Any]:
-        """All healed: one long life until nothing is left, then the ledger's summary."""
+        """All healed: one long life until nothing is left, then the ledger's summary.
+
+        AssertionError when rows stay, a task of the agent failed, a file was found damaged, a
+        sampling process outlived its agent, or the ledger's own database is not sound.
+        """
         self.proxy.heal()
         self.proxy.cut()
         drain = self._drained()
@@ -134,8 +218,30 @@ class Rig:
         while drain.poll() is None and time.monotonic() < end_s:
             self.ledger.turn()
         self.live(1.0)
-        assert drain.poll() == 0, f"not all was sent: {(self._folder / 'log').read_text()[-2000:]}"
+        assert drain.poll() == 0, f"not all was sent: {self._log_end()}"
+        log = self._log()
+        assert not any(words in log for words in ("Traceback", "set aside", "lost")), log[-4000:]
+        self._assert_no_orphans()
+        assert not self._keeper.check().damage, self._keeper.check()
         return summary(self.account)
+
+    def settings(self) -> list[str]:
+        """The names of what the agent keeps beside rows."""
+        place = f"file:{self._folder / 'state' / 'settings.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(place, uri=True)) as db:
+            return sorted(name for (name,) in db.execute("SELECT key FROM settings"))
+
+    def _assert_no_orphans(self) -> None:
+        end_s = time.monotonic() + ORPHAN_S
+        while alive := [pid for pid in self._sampling if is_sampling(pid)]:
+            assert time.monotonic() < end_s, f"sampling processes of killed agents live on: {alive}"
+            time.sleep(0.05)
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text()
+
+    def _log_end(self) -> str:
+        return self._log()[-2000:]
 
     def _drained(self) -> "subprocess.Popen[bytes]":
         held = configuration(self._folder / "state", 0, ("127.0.0.1", self.broker.port), "es")
@@ -152,55 +258,82 @@ class Rig:
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            self.kill()
+            self._process.kill()
+            self._process.wait()
         self.ledger.close()
         self._keeper.close()
         self.proxy.close()
         self.broker.stop()
 
 
-def survived(rig: Rig, kills: int, with_broker: bool) -> dict[str, Any]:
+def children_of(pid: int) -> list[int]:
+    """Processes that it has started (proc(5))."""
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []  # it is gone
+
+
+def is_sampling(pid: int) -> bool:
+    try:
+        return b"agent.sampling" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def survived(rig: Rig, kills: int) -> dict[str, Any]:
     """The summary after so many lives that ended at random moments."""
-    for number in range(1, kills + 1):
-        rig.start()
-        if rig.random.random() < STARTED_SHARE:
-            rig.live_until_connected()
-        low, high = LIFE_S[rig.program]
-        life_s = rig.random.uniform(low, high)
-        rig.live(life_s / 2)
-        rig.fail()
-        rig.live(life_s / 2)
-        if with_broker and number % BROKER_EVERY == 0:
-            rig.kill_broker()
-        rig.kill()
+    for _ in range(kills):
+        rig.one_life()
     return rig.settle()
 
 
-def main() -> None:
-    kills = int(sys.argv[1])
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    plans = [
-        ("feeder", "broker", False, kills),
-        ("feeder", "receiver", True, kills),
-        ("feeder", "broker", True, kills // 4),
-        ("agent", "receiver", True, kills // 10),
-    ]
-    for program, promise, with_broker, count in plans:
-        with tempfile.TemporaryDirectory() as folder:
-            rig = Rig(Path(folder), promise, program, seed)
-            try:
-                told = survived(rig, count, with_broker)
-            finally:
-                rig.close()
-        lost = sum(h["last"] - h["first"] + 1 for h in told["holes"])
-        missing = sum(told["unaccounted"].values())
-        line = {"program": program, "promise": promise, "broker_killed": with_broker, "seed": seed}
-        line |= {"kills": count, "rows": told["rows"], "copies": told["duplicates"]}
-        line |= {"lost_rows": lost, "unaccounted_rows": missing, "complete": told["complete"]}
-        print(json.dumps(line), flush=True)
-        if not told["complete"] and not (promise == "broker" and with_broker):
-            sys.exit(1)
+def run(plan: Plan, kills: int, seed: int) -> bool:
+    """One run, told; False when it should have been complete and was not."""
+    began_s = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        rig = Rig(Path(folder), plan.promise, plan.program, seed, plan.with_broker)
+        try:
+            told = survived(rig, kills)
+            kept = rig.settings()
+        finally:
+            rig.close()
+    line = {
+        "program": plan.program,
+        "promise": plan.promise,
+        "broker_killed": plan.with_broker,
+        "seed": seed,
+        "kills": kills,
+        "rows": told["rows"],
+        "copies_dropped": told["duplicates"],
+        "lost_rows": sum(hole["last"] - hole["first"] + 1 for hole in told["holes"]),
+        "unaccounted_rows": sum(told["unaccounted"].values()),
+        "tombstoned": told["tombstoned"],
+        "conflicts": len(told["conflicts"]),
+        "settings_kept": len(kept),
+        "complete": told["complete"],
+        "seconds": round(time.monotonic() - began_s),
+    }
+    print(json.dumps(line), flush=True)
+    return bool(told["complete"]) or not plan.must_be_complete
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill the agent again and again.")
+    parser.add_argument("kills", type=int, help="of the agent; the other plans get a share of it")
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    parser.add_argument("--plan", choices=sorted(PLANS), help="this one alone, all the kills")
+    options = parser.parse_args()
+    sound = True
+    for name, plan in PLANS.items():
+        if options.plan not in (None, name):
+            continue
+        left = options.kills if options.plan else round(options.kills * plan.share)
+        for number in range(math.ceil(left / RUN_KILLS)):
+            kills = min(RUN_KILLS, left - number * RUN_KILLS)
+            sound &= run(plan, kills, options.seed + number)
+    return 0 if sound else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -25,12 +25,12 @@ def assert_complete(told: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("rig", ["broker"], indirect=True)
 def test_kills_of_the_agent_lose_no_committed_row(rig: Rig) -> None:
-    assert_complete(survived(rig, KILLS, with_broker=False))
+    assert_complete(survived(rig, KILLS))
 
 
 @pytest.mark.parametrize("rig", ["receiver"], indirect=True)
 def test_with_receipts_kills_of_the_broker_lose_nothing_either(rig: Rig) -> None:
-    assert_complete(survived(rig, KILLS, with_broker=True))
+    assert_complete(survived(rig, KILLS))
 
 
 @pytest.mark.parametrize("rig", ["broker"], indirect=True)
