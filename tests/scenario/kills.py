@@ -163,6 +163,11 @@ class Rig:
         while self.proxy.connections == before and time.monotonic() < end_s:
             self.ledger.turn()
 
+    def live_until_rows(self) -> None:
+        end_s = time.monotonic() + 2 * START_S
+        while not self.ledger.rows and time.monotonic() < end_s:
+            self.ledger.turn()
+
     def live_alone(self, seconds: float) -> None:
         """Nobody listens meanwhile."""
         time.sleep(seconds)
@@ -282,8 +287,11 @@ def is_sampling(pid: int) -> bool:
 
 
 def survived(rig: Rig, kills: int) -> dict[str, Any]:
-    """The summary after so many lives that ended at random moments."""
-    for _ in range(kills):
+    """The summary after so many lives; the first ends with its first row, the others anywhere."""
+    rig.start()
+    rig.live_until_rows()
+    rig.kill()
+    for _ in range(kills - 1):
         rig.one_life()
     return rig.settle()
 

@@ -1,36 +1,42 @@
 """Kills of the agent and of the broker: nothing is missing, or the ledger says what is."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.scenario.kills import Rig, survived
+from tests.scenario.kills import REPOSITORY, Rig
 
-KILLS = 5  # make chaos: 1000
+KILLS = {"agent-receipts": 5, "feeder": 22, "feeder-receipts": 23}  # make chaos: 1000
+SEED = 7
+WITHIN_S = 300.0
 pytestmark = pytest.mark.mosquitto
 
 
 @pytest.fixture
 def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    made = Rig(tmp_path, request.param, "feeder", seed=7)
+    made = Rig(tmp_path, request.param, "feeder", SEED)
     yield made
     made.close()
 
 
-def assert_complete(told: dict[str, Any]) -> None:
-    assert told["complete"] and told["invalid"] == 0 and told["rows"] > 30, told
+def test_fifty_kills_of_agent_feeder_and_broker_lose_no_committed_row() -> None:
+    """Side by side: most of a life is waiting."""
+    running = {plan: started(plan, kills) for plan, kills in KILLS.items()}
+    for plan, process in running.items():
+        out, err = process.communicate(timeout=WITHIN_S)
+        assert process.returncode == 0, f"{plan}, seed {SEED}: {out}\n{err[-3000:]}"
+        told = json.loads(out)
+        assert told["kills"] == KILLS[plan] and told["complete"] and told["rows"] > 0, told
 
 
-@pytest.mark.parametrize("rig", ["broker"], indirect=True)
-def test_kills_of_the_agent_lose_no_committed_row(rig: Rig) -> None:
-    assert_complete(survived(rig, KILLS))
-
-
-@pytest.mark.parametrize("rig", ["receiver"], indirect=True)
-def test_with_receipts_kills_of_the_broker_lose_nothing_either(rig: Rig) -> None:
-    assert_complete(survived(rig, KILLS))
+def started(plan: str, kills: int) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-m", "tests.scenario.kills", str(kills), str(SEED), "--plan", plan]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, cwd=REPOSITORY, stdout=pipe, stderr=pipe, text=True)
 
 
 @pytest.mark.parametrize("rig", ["broker"], indirect=True)
