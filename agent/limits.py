@@ -10,6 +10,7 @@ BATCH_INTERVAL_S = (
 )
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
 SAMPLING_END_S = 2.5  # a transfer that hangs takes a second; then the process is ended by force
+BESIDE_PRIORITY = 9  # of what shares the interpreter with a bus's thread: it must give it back soon
 BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
 NICE = -10  # so that a busy board does not keep the agent from judging what was sampled
 SWITCH_INTERVAL_S = 0.0002  # a bus's thread waits for the interpreter a few turns of it, of 10 ms
@@ -163,6 +164,7 @@ STOP_WITHIN_S = 4.0  # all stops within 5 s, and the store needs the last of the
 HEALTH_INTERVAL_S = 1.0
 LAG_INTERVAL_S = 0.05  # how often the loop's own delay is measured
 
+assert BESIDE_PRIORITY < BUS_PRIORITY
 assert DRAIN_INTERVAL_S < BATCH_INTERVAL_S < DRAIN_INTERVAL_MAX_S + BATCH_INTERVAL_S < NO_FRAMES_S
 assert 2 * DRAIN_INTERVAL_MAX_S < NO_FRAMES_S  # two empty drains in a row before silence is said
 assert (1 + CHIP_FAST) * DRAIN_SHARE < 0.5  # as long again may a host be held up, and nothing lost

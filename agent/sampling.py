@@ -5,7 +5,7 @@
 
 Python runs one thread of a process at a time, and a thread of ordinary priority that has the turn
 can itself be kept waiting by any program. A FIFO holds 10 ms. Here a bus's thread shares the turn
-only with the one that sends what was sampled.
+only with the one that sends what was sampled, which no ordinary program can keep waiting either.
 
 Orders come in lines of JSON: first {"config", "begun_ns"}, then {"start": bus} or {"stop": true}.
 Batches go back as agent.batch_wire has them. The other end's death ends this process at once; the
@@ -21,10 +21,11 @@ import threading
 from collections import deque
 
 from agent.adapters.clock_os import OsClock
+from agent.adapters.sensor import ask_for_priority
 from agent.batch_wire import Sent, packed
 from agent.buses import Buses, plant_for
 from agent.config import read_settings
-from agent.limits import BATCHES_QUEUED, SWITCH_INTERVAL_S
+from agent.limits import BATCHES_QUEUED, BESIDE_PRIORITY, SWITCH_INTERVAL_S
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Sampling:
         self._outlet = Outlet(list(sensors))
         for name, sensor in sensors.items():
             sensor.deliver_to(self._into_outlet(name, sensor))
+        ask_for_priority(BESIDE_PRIORITY)  # of this thread and all that it begins
         threading.Thread(target=self._send, name="send", daemon=True).start()
 
     def _into_outlet(self, name: str, sensor: "Any") -> "Callable[[FrameBatch | None], None]":

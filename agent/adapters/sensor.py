@@ -88,7 +88,7 @@ class BusThread:
             self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        _ask_for_priority()
+        ask_for_priority(BUS_PRIORITY)
         try:
             self._turn_by_turn()
         finally:
@@ -111,10 +111,10 @@ class BusThread:
                 self._ending.wait(pause_s)
 
 
-def _ask_for_priority() -> None:
+def ask_for_priority(priority: int) -> None:
     """Real-time scheduling for this thread, where the system grants it: a FIFO waits for nobody."""
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(BUS_PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
     except OSError:
         return  # an ordinary user; systemd's LimitRTPRIO grants it to the service
 

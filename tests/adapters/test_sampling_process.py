@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from agent.adapters.clock_os import OsClock
 from agent.adapters.sampling_process import ApartSensor, SamplingProcess
 from agent.config import read_settings
+from agent.limits import BESIDE_PRIORITY, BUS_PRIORITY
 from agent.words.demo import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,6 +143,48 @@ def test_what_ends_a_whole_group_leaves_it_to_the_agent(tmp_path: Path) -> None:
             batch = await frames_of(sensor)
             assert batch.ticks == last.ticks + batch.frames
             last = batch
+
+    played(tmp_path, scene)
+
+
+def granted() -> bool:
+    """Whether this user may ask for real-time priority."""
+    asked: list[bool] = []
+
+    def ask() -> None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            asked.append(True)
+        except PermissionError:
+            asked.append(False)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    return asked[0]
+
+
+def priorities(pid: int) -> dict[int, int]:
+    """{thread: its real-time priority, 0: ordinary} (proc(5)); the first thread is `pid`."""
+    stats = {int(path.parent.name): path.read_text() for path in tasks(pid)}
+    return {one: int(stat.rsplit(") ", 1)[1].split()[37]) for one, stat in stats.items()}
+
+
+def tasks(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
+def test_no_ordinary_program_keeps_any_of_its_threads_waiting(tmp_path: Path) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        for sensor in apart.sensors.values():
+            await sensor.start()
+            await frames_of(sensor)
+        found = priorities(apart.pid)
+        if granted():
+            assert found[apart.pid] == BESIDE_PRIORITY
+            assert list(found.values()).count(BUS_PRIORITY) >= 2, "a thread for each bus"
+        else:
+            assert set(found.values()) == {0}
 
     played(tmp_path, scene)
 
