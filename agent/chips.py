@@ -22,7 +22,7 @@ BUS_KINDS = {  # kind: whether it is an I2C bus (else SPI)
 # microseconds of silence that a frame on SPI needs. `burst_bytes`: the longest read. `options`:
 # {name: choices, the first being the default}. `file`: the driver's, which a variant shares;
 # `answers_as`: the chip that scan names, as a variant with the same id cannot be told from it.
-# `spi_hz_min`: {rate: the slowest clock that it needs}.
+# `spi_hz_min`, `i2c_hz_min`: {rate: the slowest clock that it needs}.
 # `driver(bus, rate_hz, address, **options)` and `simulated(source, clock_error)` make one.
 # `bandwidth_hz(rate_hz)`: what the part's own filter lets through; None where it is not known.
 Chip = namedtuple(
@@ -37,6 +37,7 @@ Chip = namedtuple(
         "speed_hz_max",
         "i2c_hz_max",
         "spi_hz_min",
+        "i2c_hz_min",
         "wire_bits",
         "burst_bytes",
         "stretches_clock",
@@ -75,6 +76,7 @@ def _chip(file: str, driver: "Any", first: "Any") -> "Chip":
         driver.SPEED_HZ_MAX,
         driver.I2C_HZ_MAX,
         driver.SPI_HZ_MIN,
+        driver.I2C_HZ_MIN,
         driver.WIRE_BITS,
         driver.BURST_BYTES,
         driver.STRETCHES_CLOCK,

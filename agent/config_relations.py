@@ -97,13 +97,21 @@ def _seat(path: str, sensor: "Sensor", bus: "Bus") -> "tuple[str, tuple[Any, ...
 def _wrong_clock(path: str, sensor: "Sensor", bus: "Bus") -> str:
     """A bus faster than the chip bears, or too slow for its rate; "" when neither."""
     chip = CHIPS[sensor.chip]
-    slowest = chip.spi_hz_min.get(sensor.rate_hz, 0)
-    if BUS_KINDS[bus.kind] and bus.speed_hz > chip.i2c_hz_max:
+    i2c = BUS_KINDS[bus.kind]
+    slowest = (chip.i2c_hz_min if i2c else chip.spi_hz_min).get(sensor.rate_hz, 0)
+    if i2c and bus.speed_hz > chip.i2c_hz_max:
         return (
             f'{path}.bus: "{sensor.bus}" runs at {bus.speed_hz} Hz, too fast for {sensor.chip}'
             f" (expected a bus of at most {chip.i2c_hz_max} Hz{_set_by(bus)})"
         )
-    if not BUS_KINDS[bus.kind] and bus.speed_hz < slowest:
+    if i2c and bus.speed_hz < slowest:
+        fits = [hz for hz, least in chip.i2c_hz_min.items() if least <= bus.speed_hz]
+        return (
+            f"{path}.rate_hz: by its datasheet {sensor.chip} needs an I2C clock of {slowest} Hz"
+            f' for {sensor.rate_hz} Hz, and "{sensor.bus}" runs at {bus.speed_hz} Hz: samples would'
+            f" go missing (expected {max(fits, default=0)} Hz or less, or SPI{_set_by(bus)})"
+        )
+    if bus.speed_hz < slowest:
         return (
             f"{path}.rate_hz: {sensor.chip} loses samples at {sensor.rate_hz} Hz when"
             f' "{sensor.bus}" runs at {bus.speed_hz} Hz (expected a speed_hz of {slowest} or more)'

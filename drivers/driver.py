@@ -30,6 +30,7 @@ class Driver:
     SPEED_HZ_MAX: int  # of SPI
     I2C_HZ_MAX = 400_000
     SPI_HZ_MIN: "dict[int, int]" = {}  # by rate: the slowest clock at which it loses nothing
+    I2C_HZ_MIN: "dict[int, int]" = {}  # the same of I2C, where the datasheet sets a limit
     WIRE_BITS: "tuple[int | None, int | None, int]"
     RANGE_G: "float | None" = None
     BANDWIDTH_OF_RATE: "float | None" = None  # where its own filter cuts, of the output rate

@@ -77,8 +77,8 @@ def test_what_is_said_of_a_machine_becomes_facts_for_its_diagnosis() -> None:
         (
             {"buses__1__speed_hz": 100000},
             "sensors[2].rate_hz",
-            "70 kbit/s of 100",
-            "70.4 % of its time",
+            "runs at 100000 Hz",
+            "expected 200 Hz or less",
         ),
         ({"colour": "red"}, "colour", "red", "unknown key"),
         ({"page": {"port": 70000}}, "page.port", "70000", "0 to 65535"),
@@ -145,11 +145,31 @@ def test_a_bus_that_all_its_sensors_would_fill_is_refused_with_the_arithmetic() 
         {"name": name, "chip": "lis3dh", "bus": "i2c1", "rate_hz": 1344, "address": address}
         for name, address in (("a", 0x18), ("b", 0x19))
     ]
-    sensors += [{"name": "c", "chip": "adxl345", "bus": "i2c1", "rate_hz": 1600}]
+    sensors += [
+        {"name": name, "chip": "adxl345", "bus": "i2c1", "rate_hz": 800, "address": address}
+        for name, address in (("c", 0x53), ("d", 0x1D))
+    ]
     machines = [{"name": "M", "vibration": "a"}]
     (complaint,) = complaints(sensors=sensors, machines=machines)
     assert 'buses[1]: "i2c1" is filled to 74 %' in complaint
-    assert "c 1600 frames/s x 88 bit = 141 kbit/s of 400" in complaint
+    assert "c 800 frames/s x 88 bit = 70 kbit/s of 400" in complaint
+
+
+@pytest.mark.parametrize(
+    ("speed_hz", "fits", "too_fast"), [(400_000, 800, 1600), (100_000, 200, 400)]
+)
+def test_an_adxl345_on_i2c_is_as_fast_as_its_datasheet_lets_that_clock(
+    speed_hz: int, fits: int, too_fast: int
+) -> None:
+    bus = {"name": "i", "kind": "smbus2", "number": 1, "speed_hz": speed_hz}
+    machines = [{"name": "M", "vibration": "a"}]
+    sensors = [{"name": "a", "chip": "adxl345", "bus": "i", "rate_hz": fits}]
+    held = {**GOOD, "buses": [bus], "sensors": sensors, "machines": machines}
+    assert read_settings(json.dumps(held)).sensors[0].rate_hz == fits
+    sensors[0]["rate_hz"] = too_fast
+    (line,) = complaints(buses=[bus], sensors=sensors, machines=machines)
+    assert line.startswith("sensors[0].rate_hz") and f"clock of {500 * too_fast} Hz" in line
+    assert f"expected {fits} Hz or less, or SPI" in line
 
 
 def test_a_chip_is_refused_on_a_bus_that_it_has_not() -> None:
@@ -233,8 +253,10 @@ def test_a_chip_with_both_buses_has_its_limit_on_i2c(chip: str) -> None:
 
 
 def test_no_cure_is_named_that_only_silences() -> None:
-    (line,) = complaints(sensors__2__rate_hz=3200)
-    assert "70.4 %" in line and "raise speed_hz" not in line and "config.txt" in line
+    fast = {"name": "nde", "chip": "lis2dw12", "bus": "i2c1", "rate_hz": 1600}
+    (line,) = complaints(sensors__2=fast, buses__1__speed_hz=100_000)
+    assert "93 kbit/s of 100" in line and "92.8 % of its time" in line
+    assert "raise speed_hz" not in line and "config.txt" in line
 
 
 @pytest.mark.parametrize(("rate_hz", "speed_hz"), [(1600, 1_999_999), (800, 399_999)])
