@@ -26,7 +26,7 @@ def packed(sent: "Sent") -> bytes:
     """One message."""
     batch = sent.batch
     raw = b"" if batch is None else batch.raw
-    facts = None if batch is None else [*batch[2:-1], batch.fault]
+    facts = None if batch is None else list(batch[2:])
     head = json.dumps([sent.sensor, facts, sent.steps, sent.dropped]).encode()
     return _LENGTHS.pack(len(head), len(raw)) + head + raw
 
@@ -56,7 +56,8 @@ def _sent(head: "Any", raw: bytes) -> "Sent":
     sensor, facts, steps, dropped = head
     if facts is None:
         return Sent(sensor, None, steps, tuple(dropped))
-    frames, ticks, mono_ns, overrun, fault = facts
+    frames, ticks, mono_ns, overrun, fault, points = facts
     reason = tuple(fault) if fault else ""
-    batch = FrameBatch(sensor, raw, frames, ticks, mono_ns, overrun, reason)
+    drains = tuple(tuple(point) for point in points)
+    batch = FrameBatch(sensor, raw, frames, ticks, mono_ns, overrun, reason, drains)
     return Sent(sensor, batch, steps, tuple(dropped))

@@ -78,6 +78,8 @@ class Drainer:
         self._delivered = 0
         self._ticks = 0
         self._ticks_ns = 0
+        self._stretch = 0
+        self._points: "list[tuple[int, int, int]]" = []
         self._overrun = False
         self._verify_ns = 0
         self._silence_ns = int(max(NO_FRAMES_S, NO_FRAMES / driver.rate_hz) * NS)
@@ -87,8 +89,11 @@ class Drainer:
         self._driver.identify()
         yield from self._driver.start()
         self._driver.drain_into(self._buffer)  # sampled while it settled: thrown away
+        self._held = bytearray()  # of a thread that failed: its frames are missing, and counted
+        self._points = []
         self._delivered = 0
         self._ticks = 0
+        self._stretch += 1
         self._ticks_ns = self._clock.monotonic_ns()
         self._verify_ns = self._ticks_ns + int(VERIFY_INTERVAL_S * NS)
 
@@ -103,14 +108,17 @@ class Drainer:
         """Whether the FIFO may have run full meanwhile: then what came of it is an overrun."""
         began_ns = self._clock.monotonic_ns()
         drained = self._driver.drain_into(self._buffer)
-        # Late by the burst just read and never early: what the clock fit expects of its points.
         now_ns = self._clock.monotonic_ns()
-        if drained.level:
-            self._ticks_ns = now_ns
         self._ticks = self._delivered + drained.level
         self._delivered += drained.frames
         late = self._ran_full(drained.level, (now_ns - began_ns) / NS)
-        self._overrun = self._overrun or drained.overrun or late
+        if drained.overrun or late:
+            self._overrun = True
+            self._stretch += 1
+        if drained.level:
+            # When the level was read: late, never early, as clock fit and count expect of points.
+            self._ticks_ns = max(began_ns, now_ns - int(drained.level * self._frame_s * NS))
+            self._points.append((self._stretch, self._ticks, self._ticks_ns))
         self._look_for_silence(now_ns)
         self._held.extend(self._view[: drained.frames * self._frame_bytes])
         return late
@@ -144,13 +152,17 @@ class Drainer:
         """What was drained since the last call."""
         raw, self._held = bytes(self._held), bytearray()
         overrun, self._overrun = self._overrun, False
+        points, self._points = tuple(self._points), []
         frames = len(raw) // self._frame_bytes
-        return FrameBatch(self.name, raw, frames, self._ticks, self._ticks_ns, overrun, "")
+        counted = (self._ticks, self._ticks_ns)
+        return FrameBatch(self.name, raw, frames, *counted, overrun, "", points)
 
     def fault(self, reason: "Reason") -> "FrameBatch":
         """A batch that only says what went wrong; what was held before it goes with it."""
         self._held = bytearray()
-        return FrameBatch(self.name, b"", 0, 0, self._clock.monotonic_ns(), False, reason)
+        self._points = []
+        self._stretch += 1
+        return FrameBatch(self.name, b"", 0, 0, self._clock.monotonic_ns(), False, reason, ())
 
     def stop(self) -> None:
         self._driver.stop()

@@ -119,9 +119,10 @@ if TYPE_CHECKING:
 # Raw frames as they came: `raw` holds `frames` frames back to back, oldest first. `ticks` is the
 # count of frames that the chip had produced since its start when its level was read at `mono_ns`.
 # `overrun`: the chip threw frames away before this batch. `fault` is "" or why nothing was read, as
-# (code, facts).
+# (code, facts). `points`: (stretch, ticks, mono_ns) of each drain that found frames; a new stretch
+# begins where frames may have been lost before them, or where ticks are counted anew.
 FrameBatch = namedtuple(
-    "FrameBatch", ("sensor", "raw", "frames", "ticks", "mono_ns", "overrun", "fault")
+    "FrameBatch", ("sensor", "raw", "frames", "ticks", "mono_ns", "overrun", "fault", "points")
 )
 
 # Lanes, by urgency. A row's lane is chosen when it is produced: alarm for what is urgent, live

@@ -1,12 +1,13 @@
 """Frames as they came, made into blocks: true time, true rate, loss counted, never filled.
 
-Pure: time comes with the batches. A driver's bus error, an overrun, a batch that does not go on
-where the last one ended or a count that does not fit the clock all end the run of frames; the next
-block says how many are missing.
+Pure: time comes with the batches. A driver's bus error, an overrun or a batch that does not go on
+where the last one ended ends the run of frames; the next block says how many are missing. What is
+known of the chip's rate outlives the break.
 """
 
 from agent.core.block import FAILURE, GAP, GOOD, NO_REASON, OUT_OF_SPEC, RATE_OFF, Block
 from agent.core.clockfit import ClockFit
+from agent.core.losscount import LossCount
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ OVERRUN = "overrun"  # the chip's buffer was full before it was read
 RATE_WRONG = "rate_wrong"  # no oscillator is that far off: frames are lost, doubled or not ours
 NEVER = 1e9
 KNOWN_ERROR = 0.005  # a line this sure tells the rate better than the chip's name does
-LATE_S = 0.05  # by which a host may see a count late
+UNKNOWN_ERROR = 0.06  # by which an oscillator that was not measured yet may be off
+DRIFT_PER_S = 1e-5  # by which it may move as it warms up: a thousandth in 100 s
+SUREST = 2e-4  # so a line that is surer by chance does not stand against the next ones
 
 
 class BlockMaker:
@@ -41,44 +44,40 @@ class BlockMaker:
         self._rate_error_max = rate_error_max
         self._rate_off = rate_off
         self._clock = ClockFit(nominal_hz, fit_span_s)
-        self._known_hz = nominal_hz  # the last line's, which a break does not change
+        self._known_hz = nominal_hz  # the surest line's, which a break does not change
+        self._known_error = min(rate_error_max, UNKNOWN_ERROR)
+        self._known_ns = 0
+        self._loss = LossCount(nominal_hz, self._known_error)
         self._seq = 0
-        self._next_ns: "int | None" = None
-        self._gap = False
-        self._ticks: "int | None" = None  # where the next batch begins; None when it begins anew
+        self._index = 0  # frames taken so far, and those that a full queue dropped
+        self._ticks = 0  # where the last batch ended
+        self._stretch: "int | None" = None  # and in which stretch; None after a fault
         self._rate_wrong = NO_REASON  # stands until a new line shows a rate that can be
         self.frames_total = 0
         self.lost_total = 0
 
     def take(self, batch: "Any") -> "Block":
         """The block of one FrameBatch; `frames` may be 0 when only a fault is to be told."""
-        broken = bool(batch.fault) or batch.overrun
         skipped = self._skipped(batch)
-        if skipped:
-            self._clock.restart()  # a chip brought up anew counts from another zero
-        self._gap = self._gap or broken or bool(skipped)
-        if batch.frames and not broken:
-            self._clock.observe(batch.ticks, batch.mono_ns)
-        fit = None if broken else self._clock.fit()
+        self._index += skipped
+        broke = self._follow(batch)
+        self._index += batch.frames
+        fit = None if batch.fault else self._clock.fit()
+        self._learn(fit, batch.mono_ns)
+        missing = self._loss.take()
+        lost = skipped + (missing if broke else 0)  # what is put right later is in the total alone
         rate_hz = fit.rate_hz if fit else self._known_hz
-        end_ns = fit.t0_ns + int(batch.ticks * 1e9 / rate_hz) if fit else batch.mono_ns
-        t0_ns = end_ns - int(batch.frames * 1e9 / rate_hz)
-        lost = self._lost(batch, t0_ns, rate_hz, skipped)
-        if batch.frames or (self._next_ns is None and not broken):
-            self._next_ns = end_ns
-            self._gap = False
+        end_ns = fit.t0_ns + int(self._index * 1e9 / rate_hz) if fit else batch.mono_ns
         self._seq += 1
         self.frames_total += batch.frames
-        self.lost_total += lost
+        self.lost_total += skipped + missing
         status, reason = self._judge(batch, fit, lost)
-        if fit is not None and fit.rate_error < KNOWN_ERROR and not self._rate_wrong[0]:
-            self._known_hz = fit.rate_hz
-        if broken or (fit is not None and self._rate_wrong[0]):
+        if batch.fault or (fit is not None and self._rate_wrong[0]):
             self._clock.restart()  # a line through what was wrong would outlive it
         return Block(
             self._sensor,
             self._seq,
-            t0_ns,
+            end_ns - int(batch.frames * 1e9 / rate_hz),
             rate_hz,
             fit.rate_error if fit else self._rate_error_max,
             batch.raw,
@@ -89,27 +88,49 @@ class BlockMaker:
         )
 
     def _skipped(self, batch: "Any") -> int:
-        """Ticks between the last batch and this one: batches that a full queue dropped.
-
-        Of whatever sign when the chip was brought up anew meanwhile; 0 when it goes on.
-        """
-        expected, self._ticks = self._ticks, None if batch.fault else batch.ticks
-        if batch.fault or expected is None:
+        """Frames of batches that a full queue dropped, if the chip lost none of its own there."""
+        if not batch.points or batch.points[0][0] != self._stretch:
             return 0
-        return int(batch.ticks - batch.frames - expected)
+        return int(batch.ticks - batch.frames - self._ticks)
 
-    def _lost(self, batch: "Any", t0_ns: int, rate_hz: float, skipped: int) -> int:
-        """Frames between the last block and this one; at least 1 after a break.
+    def _follow(self, batch: "Any") -> bool:
+        """Clock and count hear of the batch's drains; whether a new stretch began."""
+        if batch.fault:
+            self._loss.broke()
+            self._stretch = None
+        ahead = self._index + batch.frames - batch.ticks
+        before = self._stretch
+        points: "list[tuple[int, int]]" = []
+        for stretch, ticks, mono_ns in batch.points:
+            if stretch != self._stretch:
+                self._observe(points, self._stretch != before)
+                self._stretch, points = stretch, []
+                self._clock.broke()
+                self._loss.broke()
+            points.append((ticks + ahead, mono_ns))
+            self._loss.saw(ticks + ahead, mono_ns)
+        self._observe(points, self._stretch != before)
+        self._ticks = batch.ticks
+        return self._stretch != before
 
-        By the clock, or as they were counted when that is what the clock says, too.
-        """
-        if not self._gap or self._next_ns is None or not batch.frames:
-            return 0
-        by_clock = (t0_ns - self._next_ns) * rate_hz / 1e9
-        unsure = self._rate_error_max * abs(by_clock) + LATE_S * rate_hz
-        if skipped > 0 and abs(skipped - by_clock) <= unsure:
-            return skipped
-        return max(1, int(by_clock + 0.5))
+    def _observe(self, points: "list[tuple[int, int]]", new: bool) -> None:
+        """The point seen least late: of a new stretch two, for it may be a short one."""
+        middle = len(points) // 2 if new else 0
+        for part in (points[:middle], points[middle:]):
+            if part:
+                ns_per_tick = 1e9 / self._known_hz
+                index, mono_ns = min(part, key=lambda point: point[1] - point[0] * ns_per_tick)
+                self._clock.observe(index, mono_ns)
+
+    def _learn(self, fit: "Fit | None", mono_ns: int) -> None:
+        """Keeps the rate of the surest line; what was sure once is less so as time goes by."""
+        aged = self._known_error + DRIFT_PER_S * (mono_ns - self._known_ns) / 1e9
+        if fit is None or max(fit.rate_error, SUREST) > min(aged, KNOWN_ERROR):
+            return
+        if self._off(fit) <= self._rate_error_max:
+            self._known_hz, self._known_error = fit.rate_hz, max(fit.rate_error, SUREST)
+            self._known_ns = mono_ns
+            self._loss.knows(self._known_hz, self._known_error)
 
     def _judge(
         self, batch: "Any", fit: "Fit | None", lost: int

@@ -49,4 +49,4 @@ class Acquirer:
         except TimeoutError:
             now_ns = self._clock.monotonic_ns()
             reason = ("bus_hangs", {"seconds": SILENT_S})
-            return FrameBatch(self._sensor.name, b"", 0, 0, now_ns, False, reason)
+            return FrameBatch(self._sensor.name, b"", 0, 0, now_ns, False, reason, ())

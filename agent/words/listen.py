@@ -69,14 +69,15 @@ class Ear:
     async def listen(self, seconds: float) -> "Heard":
         """What it gave in the next seconds."""
         blocks = []
+        lost_before = self._maker.lost_total
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     blocks.append(self._maker.take(await self._adapter.next_batch()))
         except TimeoutError:
-            return self._heard(blocks)
+            return self._heard(blocks, self._maker.lost_total - lost_before)
 
-    def _heard(self, blocks: "list[Any]") -> "Heard":
+    def _heard(self, blocks: "list[Any]", lost: int) -> "Heard":
         facts = self._facts
         good = [block for block in blocks if judgeable(block)]
         values = decode(b"".join(block.raw for block in good), facts.layout)
@@ -92,7 +93,7 @@ class Ear:
             reason,
             rate_hz,
             0.0 if facts.polled else rate_error,
-            sum(block.lost for block in blocks),
+            lost,
             _channels(values, facts.layout),
             float(np.linalg.norm(values.mean(axis=0))) if accelerometer else None,
             noise_ug,

@@ -16,6 +16,7 @@ from agent.core.ladder import (
     Rules,
     kind_of_errno,
 )
+from agent.core.losscount import LossCount
 from agent.core.mailbox import Mailbox
 from agent.core.operating_state import REST, RUNNING, STOPPED, unseen_machine
 from agent.core.window import WindowCutter
@@ -54,6 +55,38 @@ def test_a_chips_true_rate_is_fitted_through_late_readings() -> None:
         found = fit.fit()
         assert found is not None
         assert near(found.rate_hz, 3264.0, 3.3), (seed, found)
+
+
+def test_stretches_between_overruns_tell_one_rate() -> None:
+    chance = Chance(3)
+    fit = ClockFit(3200.0, 20.0)
+    index = 0
+    for stretch in range(20):  # of 0.3 s, 50 frames lost between two of them
+        fit.broke()
+        for place in range(4):
+            at_ns = NS + (stretch * 4 + place) * NS // 10
+            fit.observe(index, at_ns + int(chance.number() * 2e5))
+            index += 333 - (50 if place == 3 else 0)
+    found = fit.fit()
+    assert found is not None
+    assert near(found.rate_hz, 3330.0, 6.0), found
+    assert found.rate_error < 0.005
+
+
+def test_each_loss_of_a_chip_4_percent_fast_is_counted() -> None:
+    chance = Chance(7)
+    count = LossCount(3200.0, 0.06)
+    count.knows(3328.0, 0.001)
+    lost = counted = 0
+    for drain in range(2000):  # every 4 ms; each twentieth time 40 frames were lost
+        if drain % 20 == 10:
+            count.broke()
+            lost += 40
+        late_ns = int(chance.number() * 1e6)
+        count.saw(13312 * drain // 1000 - lost, drain * 4_000_000 + late_ns)
+        counted += count.take()
+        assert counted >= lost - 2, (drain, counted, lost)
+    assert counted <= lost + 20, (counted, lost)  # of 26624, at 100 breaks
 
 
 def _block(seq: int, raw: bytes, status: str = GOOD, lost: int = 0) -> Block:

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from agent.batch_wire import Sent, Unpacker, packed
@@ -18,19 +18,21 @@ REASONS = some.one_of(
     ),
 )
 COUNTS = some.integers(0, 2**53)
+POINTS = some.lists(some.tuples(COUNTS, COUNTS, COUNTS), max_size=3).map(tuple)
 
 
 @some.composite
 def sents(draw: Any) -> Sent:
     name, raw = draw(some.text(max_size=20)), draw(some.binary(max_size=300))
-    batch = FrameBatch(
-        name, raw, draw(COUNTS), draw(COUNTS), draw(COUNTS), draw(some.booleans()), draw(REASONS)
-    )
+    frames, ticks, mono_ns = draw(COUNTS), draw(COUNTS), draw(COUNTS)
+    overrun, reason, points = draw(some.booleans()), draw(REASONS), draw(POINTS)
+    batch = FrameBatch(name, raw, frames, ticks, mono_ns, overrun, reason, points)
     steps = draw(some.dictionaries(some.text(max_size=8), COUNTS, max_size=3))
     none = draw(some.booleans()) and draw(some.booleans())
     return Sent(name, None if none else batch, steps, (draw(COUNTS), draw(COUNTS)))
 
 
+@settings(deadline=None)  # a machine that other tests load, too
 @given(some.lists(sents(), max_size=5), some.integers(1, 40))
 def test_what_is_sent_comes_out_once_and_in_order_in_any_pieces(
     told: list[Sent], piece_bytes: int
@@ -44,7 +46,7 @@ def test_what_is_sent_comes_out_once_and_in_order_in_any_pieces(
 
 
 def frames(name: str, count: int) -> FrameBatch:
-    return FrameBatch(name, b"", count, count, 0, False, "")
+    return FrameBatch(name, b"", count, count, 0, False, "", ())
 
 
 def test_a_reader_that_does_not_keep_up_costs_the_oldest_of_a_sensor_and_they_are_counted() -> None:

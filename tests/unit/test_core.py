@@ -57,9 +57,17 @@ def test_the_stated_uncertainty_holds_the_true_rate() -> None:
 
 
 def batch(
-    frames: int, ticks: int, at_s: float, overrun: bool = False, fault: Any = ""
+    frames: int,
+    ticks: int,
+    at_s: float,
+    overrun: bool = False,
+    fault: Any = "",
+    stretch: int = 1,
 ) -> FrameBatch:
-    return FrameBatch("s", bytes(frames * 2), frames, ticks, int(at_s * NS), overrun, fault)
+    """As a drain loop makes it that drained once."""
+    at_ns = int(at_s * NS)
+    points = ((stretch + overrun, ticks, at_ns),) if frames else ()
+    return FrameBatch("s", bytes(frames * 2), frames, ticks, at_ns, overrun, fault, points)
 
 
 def steady_maker() -> tuple[BlockMaker, int]:
@@ -102,7 +110,7 @@ def test_batches_that_a_full_mailbox_dropped_are_counted_to_the_frame(dropped: i
 @pytest.mark.parametrize("ticks_again", [100, 4000])
 def test_a_dropped_fault_is_found_by_a_count_that_began_anew(ticks_again: int) -> None:
     maker, _ = steady_maker()
-    block = maker.take(batch(100, ticks_again, 2.0 + 30.0))
+    block = maker.take(batch(100, ticks_again, 2.0 + 30.0, stretch=3))
     assert block.lost == pytest.approx(30_000, rel=0.01)
 
 
@@ -135,7 +143,9 @@ def test_a_rate_that_no_oscillator_has_is_out_of_spec() -> None:
 
 def numbered(maker: BlockMaker, first: int, count: int, ticks: int, at_s: float) -> Block:
     raw = b"".join(n.to_bytes(2, "big") for n in range(first, first + count))
-    return maker.take(FrameBatch("s", raw, count, ticks, int(at_s * NS), False, ""))
+    at_ns = int(at_s * NS)
+    points = ((1, ticks, at_ns),) if count else ()
+    return maker.take(FrameBatch("s", raw, count, ticks, at_ns, False, "", points))
 
 
 def test_each_frame_enters_each_window_once_and_in_order() -> None:

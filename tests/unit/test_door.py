@@ -80,22 +80,24 @@ def test_a_window_with_a_gap_or_an_overrun_is_never_transformed(
     blocks, records, clock = Mailbox(9), Mailbox(10_000), SteppedClock()
     analyser = Analyser(machine, watch, facts, blocks, records, Bulletin(), clock, _keep, at_once)
     maker = block_maker("de", RATE_HZ, False)
-    number = ticks = 0
+    number = ticks = stretch = 0
 
     async def play() -> None:
-        nonlocal number, ticks
+        nonlocal number, ticks, stretch
         for kind, missing in [("good", 0)] * 20 + events + [("good", 0)] * 20:
             number += missing
             if kind == "fault":
                 at_ns = number * NS // RATE_HZ
                 reason = ("bus", {"errno": 110, "text": "timed out"})
-                batch = FrameBatch("de", b"", 0, 0, at_ns, False, reason)
-                ticks = 0
+                batch = FrameBatch("de", b"", 0, 0, at_ns, False, reason, ())
+                ticks, stretch = 0, stretch + 1
             else:
                 raw = frames(number, BATCH)
-                number, ticks = number + BATCH, ticks + BATCH + missing
+                number, ticks = number + BATCH, ticks + BATCH
                 at_ns = number * NS // RATE_HZ
-                batch = FrameBatch("de", raw, BATCH, ticks, at_ns, kind == "overrun", "")
+                stretch += kind == "overrun"
+                points = ((stretch, ticks, at_ns),)
+                batch = FrameBatch("de", raw, BATCH, ticks, at_ns, kind == "overrun", "", points)
             await analyser._listen(maker.take(batch))
 
     asyncio.run(play())

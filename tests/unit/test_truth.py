@@ -70,8 +70,9 @@ def blocks_of(rate_share: float) -> list[Any]:
     for step in range(1, 31):
         ticks = round(step * 100 * (1 + rate_share))
         frames, before = ticks - before, ticks
-        raw = bytes(2 * frames)
-        made.append(maker.take(FrameBatch("s", raw, frames, ticks, step * NS // 10, False, "")))
+        raw, at_ns = bytes(2 * frames), step * NS // 10
+        points = ((1, ticks, at_ns),)
+        made.append(maker.take(FrameBatch("s", raw, frames, ticks, at_ns, False, "", points)))
     return made
 
 
