@@ -42,6 +42,10 @@ class SmallDisk:
         """As a kernel does with a card that it no longer trusts."""
         _run("mount", "-o", "remount,ro", str(self.path))
 
+    def fail(self) -> None:
+        """ext4 gives up, as after an error of the card: from now on nothing is written."""
+        _run("mount", "-o", "remount,abort", str(self.path))
+
     def writable(self) -> None:
         _run("mount", "-o", "remount,rw", str(self.path))
 

@@ -29,7 +29,7 @@ from agent.store.moving import copy_for_move, finish_move
 from agent.store.opening import TELEMETRY_FILE, open_or_set_aside
 from agent.store.past import Past
 from agent.store.relief import Relief
-from agent.store.room import is_full
+from agent.store.room import is_full, is_refused
 from agent.store.salvage import BROKEN, COMPLETE, TORN
 from agent.worker import Worker
 
@@ -392,7 +392,7 @@ class SqliteStore:
             if self._lanes is not None and not self._files.away:
                 self._in_room(self._write_last)
         except sqlite3.OperationalError as error:
-            if not is_full(error):
+            if not is_refused(error):
                 raise
             return  # what was acknowledged goes once more after the next start
         finally:

@@ -168,8 +168,10 @@ class Files:
         notes = [self._open_or_set_aside(name) for name in FILES]
         newest, unread = self._draw_boot()
         notes += [f"{name}.db was empty, what it held is lost" for name in emptied if newest]
-        notes += [unread, self.keep_boot()]
-        return tuple(note for note in notes if note)
+        unkept = self.keep_boot()
+        if unkept and refusal(self.directory, COME_BACK_BYTES):
+            raise StoreFault(f"{self.directory}: {unkept}")
+        return tuple(note for note in (*notes, unread, unkept) if note)
 
     def _why_away(self, error: Exception) -> str:
         """What the disk refuses with; "" where a person has to set something right."""

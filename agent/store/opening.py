@@ -118,16 +118,17 @@ def _check_content(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
 def open_to_look(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
     """For a disk that takes nothing: the file as it is, else tables with nothing in them.
 
-    The index of the log is kept in memory: no room on the disk is needed. Nothing is to be written.
+    Nothing is to be written.
     """
     uri = path.absolute().as_uri()
-    places = [f"{uri}?mode=rw"] if path.exists() else []
+    # Full: the log's index is kept in memory. Read-only: the index that is there is used.
+    places = [(f"{uri}?mode=rw", "EXCLUSIVE"), (f"{uri}?mode=ro", "NORMAL")]
     if not os.path.exists(f"{path}-wal"):
-        places.append(f"{uri}?mode=ro&immutable=1")  # it would not look at a log
-    for place in places:
+        places.append((f"{uri}?mode=ro&immutable=1", "NORMAL"))  # it would not look at a log
+    for place, locking in places if path.exists() else ():
         db = sqlite3.connect(place, uri=True, check_same_thread=False)
         try:
-            _check_to_look(db, kind)
+            _check_to_look(db, kind, locking)
             return db
         except sqlite3.DatabaseError:
             db.close()
@@ -137,9 +138,9 @@ def open_to_look(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
     return db
 
 
-def _check_to_look(db: "sqlite3.Connection", kind: "FileKind") -> None:
+def _check_to_look(db: "sqlite3.Connection", kind: "FileKind", locking: str) -> None:
     """DatabaseError when it cannot be read whole; else nothing will be written by this opening."""
-    for pragma in ("locking_mode=EXCLUSIVE", "temp_store=MEMORY", "query_only=ON"):
+    for pragma in (f"locking_mode={locking}", "temp_store=MEMORY", "query_only=ON"):
         db.execute(f"PRAGMA {pragma}").fetchall()
     answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]

@@ -125,3 +125,9 @@ def is_full(error: "sqlite3.Error") -> bool:
     """Whether it says that the disk has no room left."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE
+
+
+def is_refused(error: "sqlite3.Error") -> bool:
+    """Whether the disk is to blame that nothing was written: full, read-only or broken."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
