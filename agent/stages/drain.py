@@ -122,16 +122,24 @@ class Drain:
             more = await self._launch(link, lane)
             if more or self._is_full():
                 break  # what is less urgent waits
-            if self.lanes[lane].room:
+            if self._has_room(lane):
                 waiting += (lane,)
         return waiting
+
+    def _has_room(self, lane: str) -> bool:
+        """A lane with a suspect sends one row at a time: what comes behind it is not waited for."""
+        flights = self.lanes[lane]
+        return bool(flights.room) and not (self._is_careful(lane) and flights.oldest)
+
+    def _is_careful(self, lane: str) -> bool:
+        suspect = self._suspects.get(lane)
+        return suspect is not None and suspect.times >= SUSPECT_LOSSES
 
     async def _launch(self, link: "Link", lane: str) -> bool:
         """Whether rows of the lane may be left that could not go for want of room."""
         flights = self.lanes[lane]
-        suspect = self._suspects.get(lane)
-        careful = suspect is not None and suspect.times >= SUSPECT_LOSSES
-        while flights.room and not self._is_full() and not (careful and flights.oldest):
+        careful = self._is_careful(lane)
+        while self._has_room(lane) and not self._is_full():
             limit = 1 if careful else flights.room * BUNDLE_ROWS
             if lane == HISTORY:
                 limit = min(limit, self._pace.allowed(self._clock.monotonic_ns()))

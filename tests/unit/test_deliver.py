@@ -30,6 +30,7 @@ from tests.sim_loop import SimClock, simulated
 
 ROOT = "latido/a/b"
 TRIP_S = 0.1
+WAITS_MAX = 2000
 
 
 class Broker:
@@ -300,6 +301,41 @@ def test_a_broker_that_refuses_all_rows_costs_none() -> None:
         await rig.deliver()
         assert set(broker.seqs(LIVE)) == set(range(1, 201))
         assert rig.bulletin.get("uplink")["lanes"]["live"]["refused"] == 0
+
+    simulated(scene())
+
+
+class Counting(MemoryStore):
+    """Counts how often it is waited for; beyond WAITS_MAX that takes time, so that time goes on."""
+
+    waits = 0
+
+    async def wait_for_rows(self, lanes: tuple[str, ...] = LANES) -> None:
+        self.waits += 1
+        if self.waits > WAITS_MAX:
+            await asyncio.sleep(1.0)
+        await super().wait_for_rows(lanes)
+
+
+def test_rows_that_come_behind_a_suspect_are_not_waited_for() -> None:
+    """While one row at a time goes, those behind it are there: the loop turned without end."""
+
+    async def scene() -> None:
+        broker = Broker()
+        broker.fault = lambda seqs: LinkDown("lost") if 30 in seqs else None
+        rig = Rig(broker)
+        store = Counting()
+        rig.deliverer._store = rig.store = store
+        await rig.produce(live=120)
+        running = asyncio.ensure_future(rig.deliver())
+        while not running.done():
+            await rig.produce(live=1)
+            await asyncio.sleep(0.05)
+            if asyncio.get_running_loop().time() > 20.0:
+                break
+        await running
+        assert 30 not in broker.seqs(LIVE) and len(set(broker.seqs(LIVE))) > 300
+        assert store.waits < WAITS_MAX, "it is waited for rows that are there"
 
     simulated(scene())
 
