@@ -33,6 +33,7 @@ chaos: chaos-store chaos-uplink
 chaos-store: $(VENV)/.test
 	$(BIN)/python -m tests.adapters.test_store_corruption 200
 	$(BIN)/python -m tests.scenario.test_offline 30 64
+	LATIDO_FULL_DISKS=200 $(BIN)/python -m pytest tests/adapters/test_store_full_disk_seeds.py
 
 chaos-uplink: $(VENV)/.test system-packages
 	LATIDO_DAYS=2000 $(BIN)/python -m pytest tests/scenario/test_days.py

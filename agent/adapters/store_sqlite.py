@@ -257,7 +257,7 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             if not is_full(error):
                 raise
-            wanted = (rows, history, ROOM_BYTES + 2 * body_bytes)
+            wanted = (rows, history, ROOM_BYTES + body_bytes)
             if rows and all(row.lane == ALARM for row in rows):
                 room.insist(ROOM_STEP_BYTES + 2 * body_bytes, self._commit, *wanted)
             else:

@@ -39,14 +39,13 @@ class Notebook:
             self._tried_ns = mono_ns
             self._bulletin.degrade(self._mode, f"{self._machine}: not kept yet ({fault})")
             return
-        self._unkept.pop(key, None)
+        if self._unkept.pop(key, None) is not None and not self._unkept:
+            self._bulletin.recover(self._mode)
 
     async def again(self, mono_ns: int) -> None:
-        """Now and then: what was refused; recovers when nothing is left."""
+        """Now and then: what was refused."""
         if not self._unkept or mono_ns - self._tried_ns < KEEP_RETRY_S * 1e9:
             return
         self._tried_ns = mono_ns
         for key, text in list(self._unkept.items()):
             await self.write(key, text, mono_ns)
-        if not self._unkept:
-            self._bulletin.recover(self._mode)

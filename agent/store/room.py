@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.store.ballast import Ballast
 
 PAGES_MAX = 2**32 - 2  # what SQLite allows where nobody says less
-SLACK_BYTES = 64 * 1024  # a file system's own: indirect blocks, a directory
+SLACK_BYTES = 32 * 1024  # a file system's own: indirect blocks, a directory
 
 
 class Room:
