@@ -1,9 +1,10 @@
 """What a time service on this very board says of its clock: the questions and their answers.
 
 Two ways to ask. chronyd's command protocol, version 6, request "tracking" (UDP port 323, which it
-answers on loopback by default). And SNTP (RFC 4330; UDP port 123), which ntpd, ntpsec and openntpd
-answer. An answer counts only when it is whole, of the right kind and carries our token; it says
-True (in step), False (it is there, and not in step) or None (no answer to be believed).
+answers on loopback by default). And SNTP (RFC 4330; UDP port 123), which ntpd and ntpsec answer,
+and openntpd where it is told to listen. An answer counts only when it is whole, of the right kind
+and carries our token; it says True (in step), False (it is there, and not in step) or None (no
+answer to be believed).
 
 A service that has nothing but its own clock to go by (chronyd's `local`, ntpd's driver LOCAL) is
 not in step with anything, however sure it sounds. Nor is a clock that is still being slewed: rows
