@@ -60,16 +60,29 @@ class Max31855(Driver):
 
     def identify(self) -> None:
         """SensorFault when the line is silent; the chip has no id to read."""
+        self._conversion()
+
+    def recognise(self) -> None:
+        """As `identify`; one byte four times is a chip or a line that repeats itself."""
+        frame = self._conversion()
+        if min(frame) == max(frame):
+            self._refuse(frame)
+
+    def _conversion(self) -> bytearray:
         frame = bytearray(_FRAME_BYTES)
         self._bus.write_readinto(self._nothing, frame)
         check = broken_check(frame, self.layout)
         if bytes(frame) in _SILENT or (check is not None and check.status == "check"):
-            raise SensorFault(
-                self.CHIP,
-                "a conversion whose bits 17 and 3 are 0",
-                "0x" + "".join(f"{byte:02x}" for byte in frame),
-                "MISO, CS and the supply",
-            )
+            self._refuse(frame)
+        return frame
+
+    def _refuse(self, frame: bytearray) -> None:
+        raise SensorFault(
+            self.CHIP,
+            "a conversion whose bits 17 and 3 are 0",
+            "0x" + "".join(f"{byte:02x}" for byte in frame),
+            "MISO, CS and the supply",
+        )
 
     def drain_into(self, buffer: "Any") -> "Drained":
         """The latest conversion as one frame."""

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from agent.config import Settings
 
 CHIP_SELECTS = (0, 1)
+LINE_AT_REST = ({"0"}, {"f"})  # the digits of what MISO reads while no chip drives it
 NOTHING: "tuple[str, dict[str, Any]]" = ("", {})
 
 # `at`: an I2C address or a chip select. `chip`: who answers, "" for nobody known; `reason`, (code,
 # facts): then why. `sensor`, `expected`: name and chip that the configuration has here, or "".
 # `unasked`: chips that could not be asked without harm to another. `stretches`: the chip here
 # stretches the clock, and no board is named that says whether the bus bears it. `wired_to`: the
-# board's bus, for its pins; None where no board is named.
+# board's bus, for its pins; None where no board is named. `hint`: what may be wrong, (code, facts).
 Place = namedtuple(
     "Place",
     (
@@ -44,8 +45,9 @@ Place = namedtuple(
         "unasked",
         "stretches",
         "wired_to",
+        "hint",
     ),
-    defaults=((), False, None),
+    defaults=((), False, None, NOTHING),
 )
 
 
@@ -70,7 +72,23 @@ def scan_by(agent: "app.Agent") -> "list[Place]":
     """As `scan`, with an agent's own buses."""
     settings = agent.settings
     expected = {_place_of(one, settings): (one.name, one.chip) for one in settings.sensors}
-    return [place for bus in settings.buses for place in _scan_bus(agent, bus, expected)]
+    places = [place for bus in settings.buses for place in _scan_bus(agent, bus, expected)]
+    return [place._replace(hint=_hint(place, places)) for place in places]
+
+
+def _hint(place: "Place", places: "list[Place]") -> "tuple[str, dict[str, Any]]":
+    """What a sensor that is not where it should be has probably come to."""
+    if not place.sensor or place.chip == place.expected:
+        return NOTHING
+    for other in places:
+        if other.chip == place.expected and other.expected != other.chip:
+            return "elsewhere", {"chip": other.chip, "place": other}
+    code, facts = place.reason
+    if place.chip or code != "chip":
+        return NOTHING
+    if not place.i2c and set(facts["found"][2:]) in LINE_AT_REST:
+        return "line", {"found": facts["found"]}
+    return "stranger_i2c" if place.i2c else "stranger_spi", {}
 
 
 def places_of(settings: "Settings", bus: "Any") -> "list[int]":

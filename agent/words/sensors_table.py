@@ -22,6 +22,7 @@ def place_facts(place: "Any", language: str) -> "dict[str, Any]":
         "sensor": place.sensor,
         "expected": place.expected,
         "fault": sensor_detail(place.reason, language),
+        "hint": _hint(place.hint, language),
         "reason": list(place.reason),
         "unasked": list(place.unasked),
         "stretches_clock": place.stretches,
@@ -43,16 +44,27 @@ def complaint(place: "Any", language: str) -> str:
 
 def _found(place: "Any", language: str) -> str:
     words = []
+    code, facts = place.reason
     if place.sensor and place.expected != place.chip:
-        words.append(text("sensors.expected", language, chip=place.expected))
+        if code != "chip" or facts["chip"] != place.expected:  # which says itself what it expected
+            words.append(text("sensors.expected", language, chip=place.expected))
         if place.chip:
             words.append(text("sensors.answers", language, chip=place.chip))
     why = pin_words(place.wired_to, sensor_detail(place.reason, language))
     found = ": ".join([*words, *([why] if why else [])])
+    more = [_hint(place.hint, language)]
     if place.unasked:
-        unasked = text("sensors.unasked", language, chips=", ".join(place.unasked))
-        found = f"{found}; {unasked}"
-    return found
+        more.append(text("sensors.unasked", language, chips=", ".join(place.unasked)))
+    return "; ".join([found, *(one for one in more if one)])
+
+
+def _hint(hint: "Any", language: str) -> str:
+    code, facts = hint
+    if code != "elsewhere":
+        return text(f"sensors.{code}", language, **facts) if code else ""
+    other = facts["place"]
+    where = f"{other.bus}, {_where(other, language)}"
+    return text("sensors.elsewhere", language, chip=facts["chip"], where=where)
 
 
 def _where(place: "Any", language: str) -> str:
@@ -92,10 +104,10 @@ def heard_lines(heard: "list[Any]", language: str, columns: int = 1000) -> "list
         status = text(f"status.{one.status}", language)
         values = ", ".join(_value(name, language, *three) for name, three in one.channels.items())
         head = f"{one.name:{NAME_COLUMNS}} {one.chip:{CHIP_COLUMNS}} {status:{STATUS_COLUMNS}}"
-        rate = f"{one.rate_hz:8.1f} Hz"
-        if one.rate_error:
+        rate = f"{one.rate_hz:8.1f} Hz" if one.channels else ""  # nothing heard has no rate
+        if one.channels and one.rate_error:
             rate += f" ±{100 * one.rate_error:.2f} %"
-        first = f"{head} {rate}  {values}"
+        first = f"{head} {rate}  {values}".rstrip()
         parts = [first] if len(first) < columns else [f"{head} {rate}", f"  {values}"]
         lines += [(part, one.status) for part in parts]
         why = sensor_detail(one.reason, language)

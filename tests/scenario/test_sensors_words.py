@@ -47,11 +47,12 @@ class Bench:
         self.nde = Faulty(SimLis3dh(felt_by(PARTS["lis3dh"], pump, 2)))
         self.t = SimMax31855(lambda t_s: (44.0, 27.0, ""))
         self.i2c = I2cNode({0x18: self.nde}, PI_4)
-        self.second_select = SpiNode(self.t, (0,))
+        self.first_select = SpiNode(self.de, (0, 3))
+        self.second_select = SpiNode(self.t, (0, 3))
         self._door = Door(
             folder,
             {
-                "/dev/spidev0.0": SpiNode(self.de, (3,)),
+                "/dev/spidev0.0": self.first_select,
                 "/dev/spidev0.1": self.second_select,
                 "/dev/i2c-1": self.i2c,
             },
@@ -123,7 +124,29 @@ def test_scan_names_the_wire_of_a_chip_that_is_not_there(bench: Bench) -> None:
     bench.de.pulled = True
     code, found, error = bench.say("scan")
     assert code == 1 and found[0]["chip"] == ""
-    assert "de: expected adxl345" in error and "MISO" in error
+    assert "de: adxl345: expected device id" in error and "MISO" in error
+    assert "nobody drives MISO" in found[0]["hint"], "0xff is a line at rest"
+    bench.de.pulled, bench.de.garbled = False, 0x71
+    code, found, _ = bench.say("scan")
+    assert code == 1 and "crossed" in found[0]["hint"]
+
+
+def test_scan_finds_two_chips_that_were_swapped_in_both_languages(bench: Bench) -> None:
+    bench.first_select.chip, bench.second_select.chip = bench.t, bench.de
+    code, _, error = bench.say("scan", "--lang", "es")
+    assert code == 1
+    assert "de: se esperaba adxl345: contesta un max31855; en spi0, chip select 1 contesta" in error
+    assert "t: se esperaba max31855: contesta un adxl345; en spi0, chip select 0 contesta" in error
+    code, _, error = bench.say("scan", "--lang", "en")
+    assert code == 1 and "a max31855 answers; a adxl345 answers at spi0, chip select 1" in error
+
+
+def test_scan_finds_a_chip_that_answers_at_its_other_address(bench: Bench) -> None:
+    bench.i2c.chips[0x19] = bench.i2c.chips.pop(0x18)
+    code, found, error = bench.say("scan")
+    (missing,) = [one for one in found if one["sensor"] == "nde"]
+    assert code == 1 and "i2c1, address 0x19" in missing["hint"]
+    assert "nobody answers" in error and "change the wires or the configuration" in error
 
 
 def test_a_missing_chip_select_is_not_blamed_on_the_bus(bench: Bench) -> None:

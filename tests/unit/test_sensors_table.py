@@ -52,6 +52,11 @@ def test_nothing_is_cut_at_80_columns() -> None:
     assert all(f"{axis} -0.123 g (rms 1.2345)" in " ".join(lines) for axis in "xyz")
 
 
+def test_a_sensor_that_was_not_heard_shows_no_rate() -> None:
+    line, _ = heard_lines([heard("de", {})], "es")[0]
+    assert "Hz" not in line and "bien" in line
+
+
 def test_a_thermocouples_junctions_have_spanish_names() -> None:
     both = {"hot": (44.0, 0.0, "degc"), "cold": (27.0, 0.0, "degc")}
     ((line, _), *more) = heard_lines([heard("t", both)], "es")
