@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+TURNS_MAX = 100_000  # of the loop at one moment: a task that never waits
 
 
 class _NoWaiting(selectors.DefaultSelector):
@@ -14,10 +15,14 @@ class _NoWaiting(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 0.0
+        self._turns = 0  # since the time last moved
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
             raise RuntimeError("everybody waits, and nothing is to come")
+        self._turns = 0 if timeout > 0 else self._turns + 1
+        if self._turns > TURNS_MAX:
+            raise RuntimeError(f"time stands still at {self.now_s} s: somebody waits for nothing")
         self.now_s += max(0.0, timeout)
         return super().select(0)
 

@@ -29,7 +29,8 @@ LOST = "lost"
 class Deliverer:
     """`root`: the device's topics; `promise`: whose word frees a row, "broker" or "receiver".
 
-    `facts`: a callable with what the status message tells.
+    `facts`: a callable with what the status message tells. `uniform`: as random.uniform, for the
+    jitter between attempts to connect.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Deliverer:
         root: str,
         promise: str,
         facts: "Callable[[], dict[str, Any]]",
+        uniform: "Callable[[float, float], float]" = random.uniform,
     ) -> None:
         self._store = store
         self._upstream = upstream
@@ -49,6 +51,7 @@ class Deliverer:
         self._root = root
         self._promise = promise
         self._facts = facts
+        self._uniform = uniform
         self._suspects: "dict[str, Suspect]" = {}
         self._blind = False
         self._stats = StoreStats(0, 0, 0, None, 0, 0, 0, ())
@@ -67,7 +70,7 @@ class Deliverer:
                 await self._tell(["store", {"place": "", "detail": str(fault)}])
             if self._clock.monotonic_ns() - began_ns > RECONNECT_S_MAX * 1e9:
                 delay_s = RECONNECT_S_MIN
-            await self._clock.sleep(delay_s * random.uniform(0.5, 1.0))
+            await self._clock.sleep(delay_s * self._uniform(0.5, 1.0))
             delay_s = min(2 * delay_s, RECONNECT_S_MAX)
 
     async def _serve(self, link: "Link") -> None:

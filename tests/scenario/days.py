@@ -202,6 +202,7 @@ class Day:
             ROOT,
             self.world.promise,
             lambda: {"uplink": self._bulletin.get("uplink")},
+            self.world.random.uniform,
         )
         self._running = asyncio.ensure_future(made.run())
 
