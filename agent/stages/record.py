@@ -99,6 +99,8 @@ class Recorder:
         if len(self._pending) > RECORDS_QUEUED:
             del self._pending[self._least_needed()]
             self.dropped_rows += 1
+            told = f"rows in memory: {self.dropped_rows} dropped, oldest first"
+            self._bulletin.degrade("dropped_rows", told)
 
     def _least_needed(self) -> int:
         """The place of the oldest row that is no alarm, else of the oldest."""

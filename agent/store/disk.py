@@ -62,14 +62,14 @@ def refusal(directory: "Path", wanted_bytes: int) -> str:
     probe = directory / "probe"
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        if free_bytes(directory) < wanted_bytes:
+            return os.strerror(errno.ENOSPC)
         probe.write_bytes(PIECE)
         probe.unlink()
     except OSError as error:
-        if error.errno not in REFUSALS:
-            return ""
         _remove(probe)
-        return os.strerror(error.errno)
-    return os.strerror(errno.ENOSPC) if free_bytes(directory) < wanted_bytes else ""
+        return os.strerror(error.errno) if error.errno in REFUSALS else ""
+    return ""
 
 
 def _remove(path: "Path") -> None:

@@ -46,6 +46,7 @@ GROWN_BYTES = {
     CAPTURES: SIDE_GROWN_BYTES,
 }
 LOST = {SETTINGS: "settings and baselines", CAPTURES: "captures"}
+RETURNS_LEFT_OUT = 32  # attempts at most, of one each `limits.STORE_RETRY_S`
 NOTHING_SALVAGED: "Any" = (COMPLETE, "", [], set())
 
 
@@ -71,6 +72,8 @@ class Files:
         self.boot_kept = False
         self.away = ""
         self._is_tight = False
+        self._returns_failed = 0
+        self._returns_left_out = 0
         self._urandom = urandom
         self._wrap = wrap
         self._lock: "Lock | None" = None
@@ -117,17 +120,24 @@ class Files:
     def come_back(self) -> "tuple[str, ...] | None":
         """As `open`, once the disk takes something again; None while it does not.
 
-        Whatever it returns, `away` tells how the files are open then.
+        Whatever it returns, `away` tells how the files are open then. To open a large file is work:
+        where that fails it is tried ever less often.
         """
-        self.away = refusal(self.directory, COME_BACK_BYTES)
-        if self.away:
+        why = refusal(self.directory, COME_BACK_BYTES)
+        if why or self._returns_left_out > 0:
+            self._returns_left_out -= 1
+            self.away = why or self.away
             return None
         self._let_go()
+        self.away = ""
         try:
-            return self.open()
+            notes = self.open()
         except (StoreFault, sqlite3.Error, OSError) as error:
             self.open_to_look(str(error))
-            return ()
+            notes = ()
+        self._returns_failed = self._returns_failed + 1 if self.away else 0
+        self._returns_left_out = min(2**self._returns_failed, RETURNS_LEFT_OUT) - 1
+        return notes
 
     def keep_boot(self) -> str:
         """Remembers the boot in each file and the lock; "" or what it means that they refuse."""

@@ -126,7 +126,7 @@ def open_to_look(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
     if not os.path.exists(f"{path}-wal"):
         places.append((f"{uri}?mode=ro&immutable=1", "NORMAL"))  # it would not look at a log
     for place, locking in places if path.exists() else ():
-        db = sqlite3.connect(place, uri=True, check_same_thread=False)
+        db = sqlite3.connect(place, uri=True, timeout=0, check_same_thread=False)
         try:
             _check_to_look(db, kind, locking)
             return db

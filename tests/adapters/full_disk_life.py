@@ -32,7 +32,8 @@ class Life:
         self.seed = seed
 
     async def run(self, steps: int) -> None:
-        await self.store.open()
+        notes = await self.store.open()
+        assert not any("damaged" in note or "lost" in note for note in notes), (self.seed, notes)
         for _ in range(steps):
             (what,) = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
             if what in LANES:

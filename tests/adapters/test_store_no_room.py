@@ -127,6 +127,30 @@ def test_a_second_agent_is_kept_out_of_a_read_only_directory(tmp_path: Path) -> 
         asyncio.run(scene(disk))
 
 
+def test_two_that_started_without_a_disk_never_write_beside_each_other(tmp_path: Path) -> None:
+    async def scene(disk: SmallDisk) -> None:
+        blocked(disk, "read-only")
+        late, first = store_on(disk), store_on(disk)
+        await late.open()
+        await first.open()
+        unblocked(disk, "read-only")
+        await first.append(rows_of(1, 10), [])
+        with pytest.raises(StoreFault, match="another agent"):
+            await late.append(rows_of(11, 20), [])
+        await first.close()
+        for _ in range(4):
+            try:
+                await late.append(rows_of(11, 20), [])
+                break
+            except StoreFault:
+                continue
+        assert len(await late.oldest(LIVE, 0, 100)) == 20 and late.boot > first.boot
+        await late.close()
+
+    with small_disk(tmp_path) as disk:
+        asyncio.run(scene(disk))
+
+
 def test_a_card_that_fails_under_the_store_still_gives_what_it_has(tmp_path: Path) -> None:
     async def scene(disk: SmallDisk) -> None:
         store = store_on(disk)
@@ -173,7 +197,8 @@ def test_rows_wait_in_memory_in_order_and_what_is_dropped_is_counted(tmp_path: P
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         Keeper(store, FastClock(), bulletin)._tell(await store.stats())
-        assert bulletin.get("degraded") == {}
+        told = bulletin.get("degraded")
+        assert list(told) == ["dropped_rows"] and "100 dropped" in told["dropped_rows"]
         found = await store.oldest(ALARM, 0, 10**6) + await store.oldest(HISTORY, 0, 10**6)
         alarms = [f'{{"n":{n}}}' for n in range(0, RECORDS_QUEUED + 100, 100)]
         kept = [f'{{"n":{n}}}' for n in range(102, RECORDS_QUEUED + 100) if n % 100]
