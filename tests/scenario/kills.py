@@ -14,7 +14,6 @@ up in a moment, and writes a setting five times a second.
 import argparse
 import contextlib
 import json
-import math
 import random
 import signal
 import sqlite3
@@ -22,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -326,21 +326,26 @@ def run(plan: Plan, kills: int, seed: int) -> bool:
     return bool(told["complete"]) or not plan.must_be_complete
 
 
+def jobs(kills: int, seed: int, chosen: str | None) -> list[tuple[Plan, int, int]]:
+    """(plan, kills, seed) of each run."""
+    found = []
+    for name, plan in PLANS.items():
+        left = kills if chosen == name else round(kills * plan.share) if chosen is None else 0
+        for number, first in enumerate(range(0, left, RUN_KILLS)):
+            found.append((plan, min(RUN_KILLS, left - first), seed + number))
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Kill the agent again and again.")
     parser.add_argument("kills", type=int, help="of the agent; the other plans get a share of it")
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--plan", choices=sorted(PLANS), help="this one alone, all the kills")
+    parser.add_argument("--beside", type=int, default=3, help="runs at a time: lives mostly wait")
     options = parser.parse_args()
-    sound = True
-    for name, plan in PLANS.items():
-        if options.plan not in (None, name):
-            continue
-        left = options.kills if options.plan else round(options.kills * plan.share)
-        for number in range(math.ceil(left / RUN_KILLS)):
-            kills = min(RUN_KILLS, left - number * RUN_KILLS)
-            sound &= run(plan, kills, options.seed + number)
-    return 0 if sound else 1
+    found = jobs(options.kills, options.seed, options.plan)
+    with ProcessPoolExecutor(options.beside) as pool:
+        return 0 if all(list(pool.map(run, *zip(*found, strict=True)))) else 1
 
 
 if __name__ == "__main__":
