@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
-import jsonschema
 import pytest
 
-from agent.core.bulletin import Bulletin
 from agent.core.flights import Flights
 from agent.core.wire import Bundle, bundles, read_receipt
 from agent.limits import (
@@ -22,114 +20,10 @@ from agent.limits import (
     RESEND_S_MIN,
 )
 from agent.page.render import main_part
-from agent.ports import ALARM, HISTORY, LANES, LIVE, LinkDown, NewRow, Refused, Row, row_id
+from agent.ports import ALARM, HISTORY, LANES, LIVE, LinkDown, Row, row_id
 from agent.stages.deliver import Deliverer
-from tests.memory_store import MemoryStore
-from tests.mosquitto import SCHEMAS
+from tests.delivery_rig import ROOT, TRIP_S, Broker, Rig
 from tests.sim_loop import SimClock, simulated
-
-ROOT = "latido/a/b"
-TRIP_S = 0.1
-WAITS_MAX = 2000
-
-
-class Broker:
-    """Confirms in any order. `faults`: what the nth publish of rows meets, instead of a PUBACK."""
-
-    tells_refusals = True
-
-    def __init__(self, faults: dict[int, Callable[[list[int]], Exception | None]] | None = None):
-        self.received: list[tuple[str, int, float]] = []
-        self.connections = 0
-        self.published = 0
-        self.most_in_flight = 0
-        self.inbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-        self.on_bundle: Callable[[dict[str, Any]], None] = lambda bundle: None
-        self.fault: Callable[[list[int]], Exception | None] = lambda seqs: None
-        self.refuses: Callable[[str, list[int]], Exception | None] = lambda lane, seqs: None
-        self._faults = faults or {}
-        self._in_flight = 0
-        self._error = LinkDown("lost")
-        self._down = asyncio.Event()
-
-    @contextlib.asynccontextmanager
-    async def connect(self) -> "AsyncIterator[Broker]":
-        self.connections += 1
-        self._down = asyncio.Event()
-        yield self
-
-    async def subscribe(self, topics: list[str]) -> None:
-        assert topics == [f"{ROOT}/ack"]
-
-    async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        held = json.loads(payload)
-        if retain:
-            return
-        self.published += 1
-        if self.published < 10:
-            jsonschema.validate(held, SCHEMAS["data"])
-        seqs = [row["seq"] for row in held["rows"]]
-        fault = self._faults.get(self.published, self.fault)(seqs)
-        fault = fault or self.refuses(held["lane"], seqs)
-        self._in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self._in_flight)
-        await asyncio.sleep(TRIP_S + 0.01 * (self.published % 3))  # later ones overtake earlier
-        self._in_flight -= 1
-        if isinstance(fault, LinkDown):
-            self._error = fault  # every wait of a connection ends with the same error
-            self._down.set()
-        if fault is not None:
-            raise fault
-        if self._down.is_set():
-            raise self._error
-        now_s = asyncio.get_running_loop().time()
-        self.received += [(held["lane"], seq, now_s) for seq in seqs]
-        self.on_bundle(held)
-
-    async def messages(self) -> tuple[str, bytes]:
-        down = asyncio.ensure_future(self._down.wait())
-        come = asyncio.ensure_future(self.inbox.get())
-        await asyncio.wait({down, come}, return_when=asyncio.FIRST_COMPLETED)
-        down.cancel()
-        if come.done():
-            return come.result()
-        come.cancel()
-        raise self._error
-
-    def seqs(self, lane: str) -> list[int]:
-        return [seq for of, seq, _ in self.received if of == lane]
-
-
-class Rig:
-    """A store with rows, a deliverer, a broker."""
-
-    def __init__(self, broker: Broker, promise: str = "broker") -> None:
-        self.store, self.broker, self.bulletin = MemoryStore(), broker, Bulletin()
-        self.deliverer = Deliverer(
-            self.store, broker, SimClock(), self.bulletin, ROOT, promise, dict
-        )
-
-    async def produce(self, **counts: int) -> None:
-        lanes = {"alarm": ALARM, "live": LIVE, "history": HISTORY}
-        for name, count in counts.items():
-            rows = [NewRow(lanes[name], n, "corrupt", '{"a":1}') for n in range(count)]
-            await self.store.append(rows, [])
-
-    async def deliver(self, within_s: float = 3600.0) -> None:
-        """Until nothing is left, or the time is over."""
-        running = asyncio.ensure_future(self.deliverer.run())
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + within_s
-        while loop.time() < end_s and not running.done():
-            await asyncio.sleep(max(0.05, within_s / 4000))
-            if (await self.store.stats()).backlog_rows == 0:
-                break
-        await asyncio.sleep(1.0)  # the counts on the page follow
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-    async def left(self) -> int:
-        return int((await self.store.stats()).backlog_rows)
 
 
 @pytest.mark.parametrize(
@@ -213,143 +107,6 @@ def test_a_live_row_does_not_wait_for_the_history_behind_it() -> None:
         came = [t for lane, _, t in rig.broker.received if lane == LIVE]
         assert max(came[n] - made[n] for n in range(5)) < 2 * TRIP_S
         assert len(rig.broker.seqs(HISTORY)) == 20_000
-
-    simulated(scene())
-
-
-def test_a_refused_row_is_set_aside_and_its_lane_goes_on() -> None:
-    def refuse(seqs: list[int]) -> Exception | None:
-        return Refused("too large") if 77 in seqs else None
-
-    async def scene() -> None:
-        broker = Broker()
-        broker.fault = refuse
-        rig = Rig(broker)
-        await rig.produce(live=200)
-        await rig.deliver()
-        account = rig.bulletin.get("uplink")["lanes"]["live"]
-        assert account["refused"] == 1 and account["delivered"] == 199
-        assert set(broker.seqs(LIVE)) == set(range(1, 201)) - {77}
-        assert broker.seqs(ALARM) == [1], "its tombstone"
-        assert broker.connections == 1
-
-    simulated(scene())
-
-
-def test_the_receiver_learns_of_a_row_whose_tombstone_was_refused() -> None:
-    """Two of them, one after the other: the account is whole in the third."""
-    told: list[dict[str, Any]] = []
-
-    def refuse(lane: str, seqs: list[int]) -> Exception | None:
-        return Refused("no") if (77 in seqs if lane == LIVE else min(seqs) < 3) else None
-
-    async def scene() -> None:
-        broker = Broker()
-        broker.refuses = refuse
-        broker.on_bundle = lambda bundle: told.extend(
-            row["body"] for row in bundle["rows"] if row["kind"] == "tombstone"
-        )
-        rig = Rig(broker)
-        await rig.produce(live=200)
-        await rig.deliver()
-        assert broker.seqs(ALARM) == [3] and broker.connections == 1
-        (body,) = told
-        gone = {(b["lane"], b["seq_from"], b["seq_to"]) for b in (body, *body["also"])}
-        assert gone == {(LIVE, 77, 77), (ALARM, 1, 2)}
-        assert set(broker.seqs(LIVE)) == set(range(1, 201)) - {77}
-
-    simulated(scene())
-
-
-def test_a_broker_that_refuses_every_tombstone_holds_up_nothing_and_is_asked_ever_less() -> None:
-    refused: list[float] = []
-
-    def refuse(lane: str, seqs: list[int]) -> Exception | None:
-        if lane == LIVE:
-            return Refused("no") if 77 in seqs else None
-        refused.append(asyncio.get_running_loop().time())
-        return Refused("no")
-
-    async def scene() -> None:
-        broker = Broker()
-        broker.refuses = refuse
-        rig = Rig(broker)
-        await rig.produce(live=200)
-        running = asyncio.ensure_future(rig.deliverer.run())
-        await asyncio.sleep(3600.0)
-        await rig.produce(live=50)
-        await asyncio.sleep(10.0)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        assert set(broker.seqs(LIVE)) == set(range(1, 251)) - {77}
-        assert broker.connections == 1
-        pauses = [after - before for before, after in pairwise(refused)]
-        assert all(after > before - TRIP_S for before, after in pairwise(pauses))
-        assert 10 < len(refused) < 25, len(refused)
-        (body,) = [json.loads(row.body) for row in await rig.store.oldest(ALARM, 0, 10)]
-        assert body["seq_from"] == 77 and body["also"][0]["count"] == len(refused) - 1
-
-    simulated(scene())
-
-
-def test_a_broker_that_refuses_all_rows_costs_none() -> None:
-    async def scene() -> None:
-        broker = Broker()
-        broker.fault = lambda seqs: Refused("no") if broker.connections < 3 else None
-        rig = Rig(broker)
-        await rig.produce(live=200)
-        await rig.deliver()
-        assert set(broker.seqs(LIVE)) == set(range(1, 201))
-        assert rig.bulletin.get("uplink")["lanes"]["live"]["refused"] == 0
-
-    simulated(scene())
-
-
-class Counting(MemoryStore):
-    """Counts how often it is waited for; beyond WAITS_MAX that takes time, so that time goes on."""
-
-    waits = 0
-
-    async def wait_for_rows(self, lanes: tuple[str, ...] = LANES) -> None:
-        self.waits += 1
-        if self.waits > WAITS_MAX:
-            await asyncio.sleep(1.0)
-        await super().wait_for_rows(lanes)
-
-
-def test_rows_that_come_behind_a_suspect_are_not_waited_for() -> None:
-    """While one row at a time goes, those behind it are there: the loop turned without end."""
-
-    async def scene() -> None:
-        broker = Broker()
-        broker.fault = lambda seqs: LinkDown("lost") if 30 in seqs else None
-        rig = Rig(broker)
-        store = Counting()
-        rig.deliverer._store = rig.store = store
-        await rig.produce(live=120)
-        running = asyncio.ensure_future(rig.deliver())
-        while not running.done():
-            await rig.produce(live=1)
-            await asyncio.sleep(0.05)
-            if asyncio.get_running_loop().time() > 20.0:
-                break
-        await running
-        assert 30 not in broker.seqs(LIVE) and len(set(broker.seqs(LIVE))) > 300
-        assert store.waits < WAITS_MAX, "it is waited for rows that are there"
-
-    simulated(scene())
-
-
-def test_a_row_that_ends_every_connection_is_found_and_set_aside() -> None:
-    async def scene() -> None:
-        broker = Broker()
-        broker.fault = lambda seqs: LinkDown("lost") if 30 in seqs else None
-        rig = Rig(broker)
-        await rig.produce(live=120)
-        await rig.deliver()
-        assert set(broker.seqs(LIVE)) == set(range(1, 121)) - {30}
-        assert rig.bulletin.get("uplink")["lanes"]["live"]["refused"] == 1
-        assert broker.connections < 10
 
     simulated(scene())
 

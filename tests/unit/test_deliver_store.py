@@ -5,9 +5,9 @@ from typing import Any
 
 from agent.page.words import link_sentence
 from agent.ports import Row, StoreFault, StoreStats
+from tests.delivery_rig import Broker, Rig
 from tests.memory_store import MemoryStore
 from tests.sim_loop import simulated
-from tests.unit.test_deliver import Broker, Rig
 
 
 class Sick(MemoryStore):
