@@ -13,8 +13,21 @@ READ_WAIT_S = 5.0
 
 
 def open_to_read(path: "Path") -> "sqlite3.Connection":
-    """sqlite3.Error when there is no such database."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_WAIT_S)
+    """sqlite3.Error when there is no such database.
+
+    A disk that takes nothing has no room for the index of a log: where an agent that ended left no
+    log, none is needed.
+    """
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(place, uri=True, timeout=READ_WAIT_S)
+    try:
+        db.execute("SELECT name FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        if os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal"):
+            return db  # the caller meets the error
+        db.close()
+        return sqlite3.connect(f"{place}&immutable=1", uri=True, timeout=READ_WAIT_S)
+    return db
 
 
 def account(db: "sqlite3.Connection") -> "tuple[int, list[LaneStats]]":

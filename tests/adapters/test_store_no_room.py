@@ -13,6 +13,7 @@ from agent.limits import RECORDS_QUEUED
 from agent.ports import ALARM, HISTORY, LIVE, NewRow, StoreFault, row_boot
 from agent.stages.keep import Keeper
 from agent.stages.record import Record, Recorder
+from agent.store.reading import account, open_to_read
 from tests.doubles import FastClock
 from tests.small_disk import KINDS, SmallDisk, small_disk
 from tests.stores import rows_of
@@ -124,6 +125,22 @@ def test_a_second_agent_is_kept_out_of_a_read_only_directory(tmp_path: Path) -> 
         unblocked(disk, "read-only")
 
     with small_disk(tmp_path) as disk:
+        asyncio.run(scene(disk))
+
+
+@pytest.mark.parametrize(("kind", "why"), blocks())
+def test_another_program_reads_the_account_all_the_same(
+    tmp_path: Path, kind: str, why: str
+) -> None:
+    async def scene(disk: SmallDisk) -> None:
+        await lived(disk)
+        blocked(disk, why)
+        db = open_to_read(disk.state / "telemetry.db")
+        boot, lanes = account(db)
+        assert boot == 1 and [lane.backlog for lane in lanes] == [0, 40, 40]
+        db.close()
+
+    with small_disk(tmp_path, kind) as disk:
         asyncio.run(scene(disk))
 
 
