@@ -19,6 +19,9 @@ from agent.adapters.store_sqlite import SqliteStore
 from agent.ports import ALARM, HISTORY, LANES, LIVE, TOMBSTONE, NewRow, StoreFault, row_boot
 from tests.small_disk import SmallDisk
 
+# Forked from a process without threads, which has imported what a life needs.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.adapters.full_disk_life"])
 WEIGHTS = {HISTORY: 8, LIVE: 4, ALARM: 4, "ack": 4, "setting": 1, "capture": 1}
 
 
@@ -143,8 +146,8 @@ def lives(disk: SmallDisk, seed: int, count: int) -> Account:
     for number in range(count):
         before = chance.choice([0, 0, None, chance.randrange(2**20)])
         disk.free() if before is None else disk.fill(before)
-        here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
-        process = multiprocessing.get_context("fork").Process(
+        here, there = PROCESSES.Pipe(duplex=False)
+        process = PROCESSES.Process(
             target=live, args=(disk, f"{seed}/{number}", chance.randint(20, 90), there)
         )
         process.start()
