@@ -107,7 +107,8 @@ class AiomqttUpstream:
     async def _greeted(self, protocol: "aiomqtt.ProtocolVersion") -> "_Session":
         """A session that the broker has accepted."""
         try:
-            sock = await asyncio.wait_for(self._dial(), CONNECT_S_MAX)
+            async with asyncio.timeout(CONNECT_S_MAX):  # wait_for may swallow a stop (Python 3.11)
+                sock = await self._dial()
         except TimeoutError:
             raise LinkDown("no_answer", self._place, f"{CONNECT_S_MAX:g} s")
         session = _Session(sock, self._place, **self._arguments, **_of_protocol(protocol))
@@ -297,7 +298,8 @@ class MqttLink:
     async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         """Returns after the PUBACK; LinkDown when the connection ended first, Refused."""
         try:
-            await asyncio.wait_for(self._session.send(topic, payload, retain), PUBACK_S_MAX)
+            async with asyncio.timeout(PUBACK_S_MAX):
+                await self._session.send(topic, payload, retain)
         except TimeoutError:
             down = LinkDown("no_puback", self._place, f"{PUBACK_S_MAX:g} s")
             self._session.fail(down)

@@ -45,7 +45,8 @@ class Acquirer:
     async def _next_batch(self) -> "FrameBatch":
         """The next batch, or the news that nothing comes: a bus that hangs says nothing itself."""
         try:
-            return await asyncio.wait_for(self._sensor.next_batch(), SILENT_S)
+            async with asyncio.timeout(SILENT_S):  # wait_for may swallow a stop (Python 3.11)
+                return await self._sensor.next_batch()
         except TimeoutError:
             now_ns = self._clock.monotonic_ns()
             reason = ("bus_hangs", {"seconds": SILENT_S})

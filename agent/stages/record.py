@@ -83,7 +83,8 @@ class Recorder:
             if left_s <= 0:
                 break
             try:
-                self._hold(await asyncio.wait_for(self._records.get(), left_s))
+                async with asyncio.timeout(left_s):  # wait_for may swallow a stop (Python 3.11)
+                    self._hold(await self._records.get())
             except TimeoutError:
                 break
         while len(self._records):
