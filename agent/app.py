@@ -13,6 +13,8 @@ from agent.adapters.store_sqlite import SqliteStore
 from agent.adapters.upstream_aiomqtt import AiomqttUpstream
 from agent.analysis.anomaly import StatisticsModel
 from agent.analysis.features import FEATURE_VERSION
+from agent.analysis.fitted import Fitted
+from agent.analysis.fitted import from_json as fitted_from_json
 from agent.analysis.known import from_json, to_json
 from agent.analysis.severity import of_site, read_tables, table_for
 from agent.buses import Buses, facts_of, plant_for
@@ -37,7 +39,7 @@ from agent.stages.date import Dater
 from agent.stages.deliver import Deliverer
 from agent.stages.health import Health
 from agent.stages.keep import Keeper
-from agent.stages.machine import MachineWatch, alarms_key, baseline_key, usage_key
+from agent.stages.machine import MachineWatch, alarms_key, baseline_key, fitted_key, usage_key
 from agent.stages.record import Recorder
 from agent.supervisor import Supervisor
 from agent.worker import Worker
@@ -178,6 +180,8 @@ class Agent:
         blocks = Mailbox(BLOCKS_QUEUED)
         names = [n for n in (machine.vibration, machine.temperature) if n is not None]
         facts = {name: self.sensors[name][1] for name in names}
+        key = fitted_key(machine, facts[machine.vibration])
+        fitted = await self._held(key, machine, fitted_from_json) or Fitted()
         analyser = Analyser(
             machine,
             watch,
@@ -188,6 +192,7 @@ class Agent:
             self.clock,
             self.store.put_setting,
             self._aside.call,
+            fitted,
         )
         self._queues[f"blocks of {machine.name}"] = blocks
         self._analysers.append(analyser)

@@ -153,6 +153,7 @@ class Rig:
         self._begun_ns = self.clock.now_ns
         self.bus = BusThread("bus", self.clock)
         self.hot: Callable[[float], tuple[float, float, str]] = healthy_degc
+        self.kept: dict[str, str] = {}
         self._facts: dict[str, Any] = {}
         self._makers: dict[str, Any] = {}
         source = felt(vibration.chip, vibration.rate_hz, at_rest)
@@ -174,7 +175,7 @@ class Rig:
             self.records,
             self.bulletin,
             self.clock,
-            _keep,
+            self._keep,
             at_once,
         )
         self.loop = asyncio.new_event_loop()
@@ -190,6 +191,9 @@ class Rig:
         self.bus.add(Drainer(name, driver, self.clock))
         self.bus._turns[-1].deliver = lambda batch: self._take(name, batch)
         return spoilt
+
+    async def _keep(self, key: str, text: str) -> None:
+        self.kept[key] = text
 
     def _degc(self, t_s: float) -> tuple[float, float, str]:
         return self.hot(t_s)
@@ -259,7 +263,3 @@ def healthy_degc(t_s: float) -> tuple[float, float, str]:
         AMBIENT_DEGC + 0.3 * float(np.sin(t_s / 40.0)),
         "",
     )
-
-
-async def _keep(key: str, value: str) -> None:
-    """Baselines are not kept here."""

@@ -4,6 +4,8 @@ Slow things, seen over many windows: a sensor that ages or that somebody moved. 
 a judgement of the window at hand; all of it asks for a person (NE 107: maintenance). Pure.
 """
 
+import json
+
 import numpy as np
 
 from agent.core.block import GOOD, MAINTENANCE, NO_REASON
@@ -27,33 +29,50 @@ WHITE = 6.0**0.5  # the second difference of white noise has this many times its
 
 
 class Fitted:
-    """What was learned of one sensor, and what it is now."""
+    """What was learned of one sensor, and what it is now.
 
-    __slots__ = ("_floor", "_gravity", "_now_floor", "_now_gravity", "_rest", "_seen")
+    `gravity`, `floor`: what was learned before a restart, shape (axes,) in g, or None.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_floor", "_gravity", "_now_floor", "_now_gravity", "_rest", "_seen", "known")
+
+    def __init__(self, gravity: "Floats | None" = None, floor: "Floats | None" = None) -> None:
+        self.known = (gravity, floor)
         self._seen = 0
         self._rest = 0
-        self._gravity: "Floats | None" = None
+        self._gravity: "Floats | None" = gravity
         self._now_gravity: "Floats | None" = None
-        self._floor: "Floats | None" = None
+        self._floor: "Floats | None" = floor
         self._now_floor: "Floats | None" = None
 
     def after(self, values: "Floats", at_rest: bool) -> "Fitted":
         """The state after one trusted window, (n, axes) in g, of a machine at rest or not."""
-        new = Fitted()
+        new = Fitted(*self.known)
+        gravity, floor_known = self.known
         new._seen, new._rest = self._seen + 1, self._rest + at_rest
         felt = values.mean(axis=0)
         new._now_gravity = _slow(self._now_gravity, felt, new._seen)
-        new._gravity = new._now_gravity if new._seen <= LEARN_WINDOWS else self._gravity
+        learns = gravity is None and new._seen <= LEARN_WINDOWS
+        new._gravity = new._now_gravity if learns else self._gravity
         new._floor, new._now_floor = self._floor, self._now_floor
         if at_rest:
             floor = noise_floor_g(values)
             if self._now_floor is not None:
                 floor = np.minimum(floor, KNOCK_TIMES * self._now_floor)
             new._now_floor = _slow(self._now_floor, floor, new._rest)
-            new._floor = new._now_floor if new._rest <= LEARN_WINDOWS else self._floor
+            learns = floor_known is None and new._rest <= LEARN_WINDOWS
+            new._floor = new._now_floor if learns else self._floor
         return new
+
+    @property
+    def learned(self) -> "tuple[Floats | None, Floats | None]":
+        """(gravity, floor) as far as they are learned, before a restart or since."""
+        gravity, floor = self.known
+        if gravity is None and self._seen >= LEARN_WINDOWS:
+            gravity = self._gravity
+        if floor is None and self._rest >= LEARN_WINDOWS:
+            floor = self._floor
+        return gravity, floor
 
     @property
     def trust(self) -> "tuple[str, tuple[str, dict[str, Any]]]":
@@ -70,14 +89,16 @@ class Fitted:
     @property
     def drift_g(self) -> float:
         """How much longer the vector of gravity has become: no turn of the sensor does that."""
-        if self._gravity is None or self._now_gravity is None:
+        if self._gravity is None or self._now_gravity is None or self._seen < LEARN_WINDOWS:
             return 0.0
         return float(np.linalg.norm(self._now_gravity) - np.linalg.norm(self._gravity))
 
     @property
     def turned_deg(self) -> float:
         """The angle between gravity as it was learned and as it is felt now."""
-        if self._gravity is None or self._now_gravity is None or len(self._gravity) != 3:
+        if self._gravity is None or self._now_gravity is None or self._seen < LEARN_WINDOWS:
+            return 0.0
+        if len(self._gravity) != 3:
             return 0.0
         lengths = np.linalg.norm(self._gravity) * np.linalg.norm(self._now_gravity)
         if not lengths:
@@ -87,9 +108,38 @@ class Fitted:
 
     def _louder(self) -> float:
         """Its noise at rest now, in times of what it was."""
-        if self._floor is None or self._now_floor is None:
+        if self._floor is None or self._now_floor is None or self._rest < LEARN_WINDOWS:
             return 0.0
         return float(np.max(self._now_floor / self._floor))
+
+
+def to_json(fitted: "Fitted") -> str:
+    """What was learned, as text; "" while nothing is. `from_json` gives it back."""
+    gravity, floor = (None if one is None else one.tolist() for one in fitted.learned)
+    if gravity is None and floor is None:
+        return ""
+    return json.dumps({"schema": 1, "gravity_g": gravity, "floor_g": floor})
+
+
+def from_json(text: str) -> "Fitted":
+    """ValueError when the text is not that."""
+    try:
+        held = json.loads(text)
+        gravity, floor = (_three(held[key]) for key in ("gravity_g", "floor_g"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"fitted: not as it was kept ({error!r})") from error
+    if floor is not None and not (floor > 0).all():
+        raise ValueError(f"fitted: floor_g {floor.tolist()} (expected more than 0)")
+    return Fitted(gravity, floor)
+
+
+def _three(values: "Any") -> "Floats | None":
+    if values is None:
+        return None
+    held = np.asarray(values, dtype=np.float64)
+    if held.shape != (3,) or not np.isfinite(held).all():
+        raise ValueError(f"{values} is not three numbers")
+    return held
 
 
 def noise_floor_g(values: "Floats") -> "Floats":

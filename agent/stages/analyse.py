@@ -7,6 +7,7 @@ from agent.analysis.evidence import Heat, machine_facts
 from agent.analysis.examine import examine
 from agent.analysis.features import shortest_window
 from agent.analysis.fitted import Fitted
+from agent.analysis.fitted import to_json as fitted_to_json
 from agent.analysis.known import to_json
 from agent.analysis.spectra import iso_band_hz
 from agent.analysis.trust import SOUND, frames_trust, window_trust
@@ -28,7 +29,13 @@ from agent.limits import (
     WINDOW_OVERLAP,
 )
 from agent.stages.capture import Taken
-from agent.stages.machine import Temperature, alarms_key, baseline_key, usage_key
+from agent.stages.machine import (
+    Temperature,
+    alarms_key,
+    baseline_key,
+    fitted_key,
+    usage_key,
+)
 from agent.stages.notebook import Notebook
 from agent.stages.record import Record
 from agent.stages.tell import alarm_body, card, row_body
@@ -45,10 +52,14 @@ if TYPE_CHECKING:
     from agent.stages.machine import MachineWatch, Verdict
 
 
+NOT_SEEN = Fitted()
+
+
 class Analyser:
     """`sensors`: {name: SensorFacts} of this machine's sensors, all feeding `blocks`.
 
-    `keep(key, text)`: into the store. `aside(function, *arguments)`: on another thread.
+    `keep(key, text)`: into the store. `fitted`: the accelerometer as it was learned to be, before.
+    `aside(function, *arguments)`: on another thread.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class Analyser:
         clock: "Clock",
         keep: "Callable[[str, str], Awaitable[None]]",
         aside: "Callable[..., Awaitable[Any]]",
+        fitted: "Fitted" = NOT_SEEN,
     ) -> None:
         self._machine = machine
         self._watch = watch
@@ -78,7 +90,8 @@ class Analyser:
         self._stretches = WindowCutter(stretch, stretch, vibration.layout.frame_bytes)
         self._facts = machine_facts(machine)
         self._channels = {name: Channel(GLITCH_WINDOWS_MAX, GLITCH_WINDOWS_OF) for name in sensors}
-        self.fitted = Fitted()
+        self.fitted = fitted
+        self._kept_fitted = fitted_to_json(fitted)
         warm = sensors.get(machine.temperature)
         self._thermocouple = Thermocouple(finest_step_degc(warm.layout) if warm else STEP_DEGC)
         self._operating = UNKNOWN
@@ -143,6 +156,7 @@ class Analyser:
             self._tell(verdict)
             self._set_apart(verdict, window)
             await self._keep_baseline(window.end_ns)
+            await self._keep_fitted(window.end_ns)
             await self._keep_usage(window.end_ns)
         for stretch in self._stretches.take(block):
             await self._examine(stretch)
@@ -240,6 +254,14 @@ class Analyser:
         elif self._watch.rejected and self._watch.baseline is None:
             words = f"{self._machine.name}: {self._watch.rejected}; learning again"
             self._bulletin.degrade(self._mode, words)
+
+    async def _keep_fitted(self, mono_ns: int) -> None:
+        """What the sensor is like is learned once for a mounting: a restart must not excuse it."""
+        text = fitted_to_json(self.fitted)
+        if text and text != self._kept_fitted:
+            self._kept_fitted = text
+            key = fitted_key(self._machine, self._sensors[self._machine.vibration])
+            await self._notebook.write(key, text, mono_ns)
 
     async def _keep_usage(self, mono_ns: int) -> None:
         """Run hours and starts: now and then, and when the machine comes to rest."""

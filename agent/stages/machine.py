@@ -376,6 +376,12 @@ def alarms_key(machine: "Any") -> str:
     return f"alarms/{machine.name}"
 
 
+def fitted_key(machine: "Any", sensor: "Any") -> str:
+    """Where is kept what its accelerometer was like when it was fitted: another one begins anew."""
+    place = f"{machine.name}/mounting {machine.mounting}"
+    return f"fitted/{place}/{sensor.chip} at {sensor.rate_hz} Hz"
+
+
 def usage_key(machine: "Any") -> str:
     """Where a machine's run hours and starts are kept."""
     return f"usage/{machine.name}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent.analysis.fitted import from_json
 from agent.drain import drain_interval_s
 from agent.limits import BATCH_INTERVAL_S
 from tests.fault_rig import ACCELEROMETERS, Place, Rig, Told
@@ -190,3 +191,13 @@ def test_a_quiet_chip_on_a_machine_at_rest_is_sound(place: Place) -> None:
     told = rig.run(HEALTHY_S)
     assert told and not distrusted(told), [one for one in told if one.reason[0] == "sensor"][:3]
     rig.close()
+
+
+def test_what_a_sensor_was_like_when_it_was_fitted_is_kept() -> None:
+    rig = Rig(Place("lis2dw12", 400, True), at_rest=True)
+    rig.run(20.0)
+    rig.close()
+    (key,) = [key for key in rig.kept if key.startswith("fitted/")]
+    gravity_g, floor_g = from_json(rig.kept[key]).learned
+    assert "lis2dw12 at 400 Hz" in key and gravity_g is not None and floor_g is not None
+    assert gravity_g[2] == pytest.approx(1.0, abs=0.01) and (floor_g < 0.01).all()

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.analysis.fitted import DRIFT_G, LEARN_WINDOWS, MOVED_DEG, Fitted
+from agent.analysis.fitted import (
+    DRIFT_G,
+    LEARN_WINDOWS,
+    MOVED_DEG,
+    Fitted,
+    from_json,
+    to_json,
+)
 from agent.chips import known_chips
 from agent.core.block import CHECK, FAILURE, GOOD, MAINTENANCE, OUT_OF_SPEC, judgeable
 from agent.core.blockmaker import BlockMaker
@@ -254,6 +261,40 @@ def test_a_sensor_that_was_turned_is_told_by_its_angle() -> None:
     assert windows(learned(), 300, turned(MOVED_DEG - 2), 0.01, False).trust == SOUND
     status, (code, facts) = windows(learned(), 300, turned(30.0), 0.01, False).trust
     assert (status, code) == (MAINTENANCE, "moved") and facts["degrees"] == pytest.approx(30, abs=1)
+
+
+def test_a_restart_excuses_neither_a_drift_nor_a_turn_nor_noise() -> None:
+    assert to_json(windows(Fitted(), LEARN_WINDOWS - 1, turned(0.0), 0.01, True)) == ""
+    text = to_json(learned())
+    again = from_json(text)
+    assert to_json(again) == text
+    for now, noise_g, code in (
+        ((0.0, 0.0, 1.15), 0.01, "drift"),
+        (turned(30.0), 0.01, "moved"),
+        (turned(0.0), 0.03, "noise_floor"),
+    ):
+        assert windows(again, LEARN_WINDOWS - 1, now, noise_g, True).trust == SOUND, "too early"
+        assert windows(again, LEARN_WINDOWS, now, noise_g, True).trust[1][0] == code
+    assert windows(again, 200, turned(0.0), 0.01, True).trust == SOUND
+    assert to_json(windows(again, 200, turned(5.0), 0.02, True)) == text, "learned once"
+
+
+def test_what_is_known_of_gravity_alone_is_kept_and_noise_is_learned_later() -> None:
+    running = windows(Fitted(), LEARN_WINDOWS, turned(0.0), 0.3, False)
+    again = from_json(to_json(running))
+    assert again.known[1] is None
+    stood = windows(again, LEARN_WINDOWS, turned(0.0), 0.01, True)
+    assert to_json(stood) != to_json(running) and from_json(to_json(stood)).known[1] is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"gravity_g": [1, 2], "floor_g": null}']
+    + [f'{{"gravity_g": null, "floor_g": {floor}}}' for floor in ("[0, 1, 1]", '"x"', "[NaN,1,1]")],
+)
+def test_damaged_words_of_how_it_was_fitted_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="fitted"):
+        from_json(text)
 
 
 def test_a_zero_that_drifted_is_told_from_a_turn() -> None:
