@@ -41,6 +41,13 @@ MOUNTING_SHARE = 0.02  # of the lives begin with the sensor mounted anew
 ORPHAN_S = 3.0
 
 
+# Of the network, in a life that has none of the broker. "hole", "slow", "half_open" last.
+FAULTS = (
+    *("none", "none", "cut", "reset", "reset_in_packet"),
+    *("swallow", "hole", "half_open", "slow"),
+)
+
+
 class Lives(NamedTuple):
     """When lives end: `share` of each kind, and its bounds in seconds."""
 
@@ -111,10 +118,13 @@ class Rig:
         return Receiver(self.account, self._keeper, options, self._promise == "receiver")
 
     def start(self) -> None:
-        log = (self._folder / "log").open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *self._words()], cwd=REPOSITORY, stdout=log, stderr=log
-        )
+        self._process = self._spawned(self._words())
+
+    def _spawned(self, words: list[str]) -> "subprocess.Popen[bytes]":
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", *words], cwd=REPOSITORY, stdout=log, stderr=log
+            )
 
     def _words(self) -> list[str]:
         state, port = self._folder / "state", self.proxy.port
@@ -144,11 +154,11 @@ class Rig:
         life_s = chance.uniform(*getattr(lives, kind))
         fault_s = chance.uniform(0.0, life_s)
         self.live(fault_s)
-        if kind != "starting":
-            self.fail()
-        self.live(life_s - fault_s)
         if self.with_broker and (self.kills + 1) % BROKER_EVERY == 0:
             self.kill_broker()
+        elif kind != "starting":
+            self.fail()
+        self.live(life_s - fault_s)
         self.kill()
 
     def live(self, seconds: float) -> None:
@@ -187,19 +197,7 @@ class Rig:
 
     def fail(self) -> None:
         """One fault of the network, by chance."""
-        fault = self.random.choice(
-            (
-                "none",
-                "none",
-                "cut",
-                "reset",
-                "reset_in_packet",
-                "swallow",
-                "hole",
-                "half_open",
-                "slow",
-            )
-        )
+        fault = self.random.choice(FAULTS)
         self.proxy.heal()
         if fault == "slow":
             self.proxy.slow(20_000)
@@ -255,11 +253,7 @@ class Rig:
             held["device"] = {"site": "chaos", "name": "feeder"}
         path = self._folder / "drain.json"
         path.write_text(json.dumps(held))
-        log = (self._folder / "log").open("ab")
-        words = ["agent", "outbox", "drain", "--json", "--config", str(path)]
-        return subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=REPOSITORY, stdout=log, stderr=log
-        )
+        return self._spawned(["agent", "outbox", "drain", "--json", "--config", str(path)])
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
