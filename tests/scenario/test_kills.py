@@ -42,7 +42,8 @@ def started(plan: str, kills: int) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("rig", ["broker"], indirect=True)
 def test_without_receipts_what_a_killed_broker_takes_along_is_shown(rig: Rig) -> None:
     rig.start()
-    rig.live(2.0)
+    rig.live_until_rows()
+    rig.live(1.0)
     rig.ledger.close()  # what is confirmed from here on waits in the broker's memory
     rig.live_alone(1.5)
     rig.kill_broker()
