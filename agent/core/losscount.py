@@ -11,11 +11,10 @@ was known is counted again when it is: nothing is taken back, what had been too 
 
 The bound, tested with overruns every few hundred milliseconds, a chip 4 % off and a host held up
 by 0 to 15 ms: once the rate is known to SETTLED, all that is counted is within 0.1 % of the frames
-sampled and one frame a break of what was lost. Before that, within the rate's uncertainty
-(RATE_ERROR_MAX) of the frames that the chip sampled from the drain before each break to the one
-after it, instead of 0.1 %. A break is at least one frame. A single late count at a stretch's head
-may stand, as so many frames too many, until the next drain; at the end of a stretch that had no
-other it may hide as many.
+sampled and one frame a break of what was lost. Before that, instead of the 0.1 %, within what an
+unmeasured rate may be off (6 %) of the frames that the chip sampled from the drain before each
+break to the one after it. A break is at least one frame. A late count at a stretch's head stands
+as so many frames too many until the next break; a stretch that has no other count hides as many.
 """
 
 LOOK_NS = 250_000_000  # how far from a break a count can still tell of it
