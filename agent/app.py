@@ -139,8 +139,8 @@ class Agent:
         return self.page.port if self.page is not None else 0
 
     @property
-    def failure(self) -> "BaseException | None":
-        """What a task failed with, too often to go on; None after a stop that was asked for."""
+    def failure(self) -> str:
+        """What failed too often to go on, a sentence; "" after a stop that was asked for."""
         return self._supervisor.failure
 
     def _device(self) -> "dict[str, Any]":
@@ -300,7 +300,7 @@ class Agent:
             "alarms": sum(a.alarms for a in self._analysers),
             "recoveries": self._recoveries(),
             "degraded": sorted(self.bulletin.get("degraded")),
-            "failed": self.failure is not None or self._recorder.unwritten_rows > 0,
+            "failed": bool(self.failure) or self._recorder.unwritten_rows > 0,
             "lag_p99_ms": round(self._health.lag_p99_ms(), 2),
         }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class BusTaken(Exception):
-    """`node` is held by process `pid` (0: the system does not tell which)."""
+    """`node` is held by process `pid` (0: the system does not tell which, or it is no more)."""
 
     def __init__(self, node: str, pid: int) -> None:
         super().__init__(f"{node} is held by process {pid}")
@@ -82,14 +82,18 @@ def _lock(lock: int, node: str) -> None:
 
 
 def _holder(status: "Any") -> int:
-    """The process that /proc/locks names for a file; 0 when it names none."""
+    """The living process that /proc/locks names for a file; 0 when it names none.
+
+    It goes on naming one that has died, while a process that shares the lock holds it.
+    """
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
         with open("/proc/locks", encoding="ascii") as file:
             for line in file:
                 words = line.split()
                 if "FLOCK" in words and device in words and "->" not in words:
-                    return int(words[words.index(device) - 1])
+                    pid = int(words[words.index(device) - 1])
+                    return pid if os.path.exists(f"/proc/{pid}") else 0
     except (OSError, ValueError):
         return 0
     return 0

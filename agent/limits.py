@@ -10,6 +10,7 @@ BATCH_INTERVAL_S = (
 )
 BATCHES_QUEUED = 50  # 5 s of a stalled loop before frames are dropped, and counted
 SAMPLING_END_S = 2.5  # a transfer that hangs takes a second; then the process is ended by force
+SAMPLING_KILLED_S = 0.5  # for the system to end it; a transfer that hangs may keep it from that
 BESIDE_PRIORITY = 9  # of what shares the interpreter with a bus's thread: it must give it back soon
 BUS_PRIORITY = 10  # of 1 to 99, SCHED_FIFO: above every ordinary task, below the kernel's own
 NICE = -10  # so that a busy board does not keep the agent from judging what was sampled
@@ -178,6 +179,7 @@ assert 2 * EXAMINE_S <= SEVERITY_HOLD_S, "a stretch's severity stands until the 
 assert SEVERITY_HOLD_S <= ALARM_ON_S, "one stretch is no alarm, whatever follows it"
 assert ALARM_ON_S >= (1 + SPEED_AGREE) * EXAMINE_S, "another speed is noticed before it alarms"
 assert STOP_WITHIN_S < 5.0
+assert SAMPLING_END_S + SAMPLING_KILLED_S < STOP_WITHIN_S  # the store has the rest
 assert WAL_BYTES + WAL_GROWN_BYTES + BALLAST_ALARMS_BYTES < BALLAST_BYTES
 assert LOGS_BYTES + WAL_GROWN_BYTES + BALLAST_ALARMS_BYTES < BALLAST_BYTES
 assert 2 * COMMIT_BYTES + ROOM_BYTES < WAL_GROWN_BYTES

@@ -215,6 +215,10 @@ class Refused(Exception):
     """The broker will not take this very message, however often it is sent; says why."""
 
 
+class SamplingFault(Exception):
+    """What reads the sensors has failed or cannot be started; a sentence for people."""
+
+
 class StoreFault(Exception):
     """The store cannot take or give rows now; says which file and why."""
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from agent.ports import FrameBatch
 
+SENDER = "send"  # the name of its thread
+
 
 class Outlet:
     """What waits to be sent, bounded for each sensor: the oldest goes, and is counted."""
@@ -86,7 +88,7 @@ class Sampling:
         for name, sensor in sensors.items():
             sensor.deliver_to(self._into_outlet(name, sensor))
         ask_for_priority(BESIDE_PRIORITY)  # of this thread and all that it begins
-        threading.Thread(target=self._send, name="send", daemon=True).start()
+        threading.Thread(target=self._send, name=SENDER, daemon=True).start()
 
     def _into_outlet(self, name: str, sensor: "Any") -> "Callable[[FrameBatch | None], None]":
         def deliver(batch: "FrameBatch | None") -> None:
@@ -111,16 +113,28 @@ class Sampling:
 
 
 def orders_from(link: socket.socket) -> "Iterator[dict[str, Any]]":
-    """Until the agent is gone; one that is killed resets what it had not read."""
+    """Until the agent is gone; one that is killed resets what it had not read.
+
+    It may leave an order half said: that is none.
+    """
     lines = link.makefile("rb")
     try:
         for line in lines:
-            yield json.loads(line)
+            if line.endswith(b"\n"):
+                yield json.loads(line)
     except ConnectionResetError:
         return
 
 
+def end_with_sender(failed: "threading.ExceptHookArgs") -> None:
+    """Told as ever; but a process that can say no more ends, and the agent makes another."""
+    threading.__excepthook__(failed)
+    if failed.thread is not None and failed.thread.name == SENDER:
+        os._exit(1)
+
+
 def main() -> int:
+    threading.excepthook = end_with_sender
     link = socket.socket(fileno=0)
     orders = orders_from(link)
     sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 
 from agent.limits import RESTART_DELAY_S, RESTART_DELAYS_MAX, STEADY_AFTER_S, STOP_WITHIN_S
+from agent.ports import SamplingFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Supervisor:
         self._made: "list[tuple[str, Callable[[], Awaitable[None]]]]" = []
         self._tasks: "list[asyncio.Task[None]]" = []
         self._failed = asyncio.Event()
-        self.failure: "BaseException | None" = None
+        self.failure = ""  # of what failed too often, a sentence
 
     def add(self, name: str, make: "Callable[[], Awaitable[None]]") -> None:
         """`make()` gives a new coroutine; called again at each restart."""
@@ -63,9 +64,9 @@ class Supervisor:
             except Exception as error:
                 failures = self._count(failures, began_ns) + 1
                 log.exception("%s failed (%d)", name, failures)
-                self._bulletin.degrade(f"restarted_{name}", f"{name} failed: {error!r}")
+                self._bulletin.degrade(f"restarted_{name}", failure_words(name, error))
                 if failures > RESTART_DELAYS_MAX:
-                    self.failure = error
+                    self.failure = failure_words(name, error)
                     self._failed.set()
                     return
             await self._clock.sleep(RESTART_DELAY_S * 2 ** (failures - 1))
@@ -74,3 +75,8 @@ class Supervisor:
         """Failures so far; forgotten when the task had run steadily."""
         ran_s = (self._clock.monotonic_ns() - began_ns) / 1e9
         return 0 if ran_s > STEADY_AFTER_S else failures
+
+
+def failure_words(name: str, error: Exception) -> str:
+    """A sentence for people, or, of what should never happen, the error as it is."""
+    return str(error) if isinstance(error, SamplingFault) else f"{name} failed: {error!r}"

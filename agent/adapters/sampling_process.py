@@ -15,7 +15,8 @@ import time
 import agent
 from agent.batch_wire import Unpacker
 from agent.core.mailbox import Mailbox
-from agent.limits import BATCHES_QUEUED, SAMPLING_END_S
+from agent.limits import BATCHES_QUEUED, SAMPLING_END_S, SAMPLING_KILLED_S
+from agent.ports import SamplingFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PIECE_BYTES = 256 * 1024
 LINK_BYTES = 1024 * 1024  # of the socket, as far as the system grants them: seconds of an IIS3DWB
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(agent.__file__)))
 LOOK_S = 0.005  # between looks whether the process has ended
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # sent to a group, meant for us
 
 
 class SamplingProcess:
@@ -40,7 +42,7 @@ class SamplingProcess:
         }
         self._link: "socket.socket | None" = None
         self._unpacker = Unpacker()
-        self._ending = False
+        self._unsent = bytearray()
         self.pid = 0
 
     def start(self, bus: str) -> None:
@@ -51,35 +53,49 @@ class SamplingProcess:
 
     def stop(self) -> None:
         """Puts the chips to sleep and ends the process; safe to call again."""
-        self._ending = True
         if self._link is None:
             return
+        deadline = time.monotonic() + SAMPLING_END_S
         self._order({"stop": True})
+        while self._unsent and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+            self._send()
         self._hang_up()
-        self._wait()
+        self._wait(deadline)
 
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINK_BYTES)
-        self.pid = os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-P", "-m", MODULE],  # -P: never another `agent` of this directory
-            {**os.environ, "PYTHONPATH": _with_root(os.environ.get("PYTHONPATH", ""))},
-            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
-            setsigmask=[signal.SIGINT, signal.SIGTERM],  # sent to a whole group, meant for us
-        )
-        theirs.close()
+        with theirs:
+            try:
+                self.pid = _spawned(theirs)
+            except OSError:
+                ours.close()
+                raise
         self._link, self._unpacker = ours, Unpacker()
         asyncio.get_running_loop().add_reader(ours, self._hear)
         self._order(self._first)
 
     def _order(self, order: "dict[str, object]") -> None:
+        self._unsent += json.dumps(order).encode() + b"\n"
+        self._send()
+
+    def _send(self) -> None:
+        """What the process takes now, the rest when it takes more: nobody waits for that."""
         assert self._link is not None
+        loop = asyncio.get_running_loop()
         try:
-            self._link.sendall(json.dumps(order).encode() + b"\n")
+            del self._unsent[: self._link.send(self._unsent, socket.MSG_DONTWAIT)]
+        except BlockingIOError:
+            loop.add_writer(self._link, self._send)
+            return
         except OSError:
-            return  # it has ended: `_hear` meets that, too
+            self._unsent.clear()  # it has ended: `_hear` meets that, too
+        if self._unsent:
+            loop.add_writer(self._link, self._send)
+        else:
+            loop.remove_writer(self._link)
 
     def _hear(self) -> None:
         assert self._link is not None
@@ -98,25 +114,56 @@ class SamplingProcess:
     def _ended(self) -> None:
         """The process is gone without an order: each sensor's reader is told."""
         self._hang_up()
-        self._wait()
+        how = self._wait(time.monotonic() + SAMPLING_END_S)
         for sensor in self.sensors.values():
-            sensor.mailbox.put(None)
+            sensor.failed(f"the process that reads the sensors ended ({how})")
 
     def _hang_up(self) -> None:
         assert self._link is not None
-        asyncio.get_running_loop().remove_reader(self._link)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._link)
+        loop.remove_writer(self._link)
         self._link.close()
         self._link = None
+        self._unsent.clear()
 
-    def _wait(self) -> None:
-        """Until the process has ended, by force when it takes too long."""
-        deadline = time.monotonic() + SAMPLING_END_S
-        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+    def _wait(self, deadline: float) -> str:
+        """How the process has ended; by force after `deadline`.
+
+        What hangs in the kernel outlives even that for a while: then it is left to the system.
+        """
+        while (how := _ended(self.pid)) is None:
+            if time.monotonic() > deadline + SAMPLING_KILLED_S:
+                return "not yet"
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                return
             time.sleep(LOOK_S)
+        return how
+
+
+def _spawned(link: "socket.socket") -> int:
+    """A new process with `link` as its standard input."""
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-m", MODULE],  # -P: never another `agent` of this directory
+        {**os.environ, "PYTHONPATH": _with_root(os.environ.get("PYTHONPATH", ""))},
+        file_actions=[(os.POSIX_SPAWN_DUP2, link.fileno(), 0)],
+        setsigmask=GROUP_SIGNALS,
+    )
+
+
+def _ended(pid: int) -> "str | None":
+    """How a process of ours has ended, in words; None while it has not."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return "unknown how"  # SIGCHLD is ignored by whoever started us: the system took it away
+    if ended == 0:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGKILL:
+        return "signal 9, as when memory runs out"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _with_root(path: str) -> str:
@@ -132,6 +179,7 @@ class ApartSensor:
         self._sampling = sampling
         self._bus = bus
         self._steps: "dict[str, int]" = {}
+        self._failure = "not started"  # "" from `start` on, until it or the process fails
         self.mailbox = Mailbox(BATCHES_QUEUED)
 
     def recoveries(self) -> "dict[str, int]":
@@ -143,16 +191,31 @@ class ApartSensor:
         self._steps = sent.steps
         self.mailbox.dropped += sent.dropped[0]
         self.mailbox.dropped_frames += sent.dropped[1]
-        self.mailbox.put(sent.batch)
+        if sent.batch is None:
+            self.failed("the thread of its bus failed: see the log")
+        else:
+            self.mailbox.put(sent.batch)
+
+    def failed(self, why: str) -> None:
+        """The reader is told once, however much fails until it starts again."""
+        if not self._failure:
+            self._failure = why
+            self.mailbox.put(None)
 
     async def start(self) -> None:
-        self._sampling.start(self._bus)
+        """SamplingFault when there can be no process."""
+        try:
+            self._sampling.start(self._bus)
+        except OSError as error:
+            why = f"the process that reads the sensors cannot be started ({error.strerror})"
+            raise SamplingFault(f"{self.name}: {why}")
+        self._failure = ""
 
     async def next_batch(self) -> "FrameBatch":
-        """RuntimeError when its bus's thread or the process has failed; `start` begins again."""
+        """SamplingFault when its bus's thread or the process has failed; `start` begins again."""
         batch: "FrameBatch | None" = await self.mailbox.get()
         if batch is None:
-            raise RuntimeError(f"the sampling of {self.name} failed: see the log")
+            raise SamplingFault(f"{self.name}: {self._failure}")
         return batch
 
     async def stop(self) -> None:

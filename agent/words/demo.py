@@ -101,6 +101,7 @@ async def _run(
         summary = await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
         if embedded is not None:
             await embedded.stop()
+    start.say_failure(agent, language)
     return summary
 
 

@@ -5,12 +5,13 @@ import gc
 import os
 import signal
 import sys
+import time
 
 from agent import bus_lock
 from agent.app import Agent
 from agent.checked import ConfigFault
 from agent.config import read_settings
-from agent.limits import CONFIG_BYTES, NICE, STOP_WITHIN_S, SWITCH_INTERVAL_S
+from agent.limits import CONFIG_BYTES, NICE, SAMPLING_END_S, STOP_WITHIN_S, SWITCH_INTERVAL_S
 from agent.page.words import language_of, phrase, text
 from agent.ports import StoreFault
 from agent.words.exits import DONE, FAILED, USAGE
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.config import Settings
+
+LOOK_S = 0.05  # between looks whether a bus is free
 
 
 def run_file(path: str) -> int:
@@ -37,7 +40,7 @@ async def run_until_stopped(settings: "Settings") -> int:
     held: "list[int]" = []
     try:
         await agent.start()
-        held = bus_lock.hold(bus_lock.nodes_of(settings), settings.state_dir)
+        held = await hold_buses(settings)
         bus_lock.share(held)
         settle()
         await agent.serve(stop)
@@ -50,12 +53,40 @@ async def run_until_stopped(settings: "Settings") -> int:
     finally:
         summary = await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
         bus_lock.let_go(held)
+    say_failure(agent, settings.language)
     return FAILED if summary["failed"] else DONE
+
+
+async def hold_buses(settings: "Settings") -> "list[int]":
+    """The locks of its buses. BusTaken, at once when another program that lives has taken one.
+
+    What sampled for an agent that was killed may hold them for a moment longer.
+    """
+    nodes = bus_lock.nodes_of(settings)
+    deadline = time.monotonic() + SAMPLING_END_S
+    while True:
+        try:
+            return bus_lock.hold(nodes, settings.state_dir)
+        except bus_lock.BusTaken as taken:
+            if taken.pid or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(LOOK_S)
+
+
+def say_failure(agent: Agent, language: str) -> None:
+    """What failed too often to go on, for whoever reads the log or the terminal."""
+    if agent.failure:
+        why = phrase(agent.failure, language)
+        print(f"latido: {text('run.gave_up', language, why=why)}", file=sys.stderr)
 
 
 def taken_words(taken: "bus_lock.BusTaken", language: str) -> str:
     """Who holds a bus, and what to do, for a person."""
-    who = f"{bus_lock.words_of(taken.pid)} ({taken.pid})" if taken.pid else "?"
+    who = (
+        f"{bus_lock.words_of(taken.pid)} ({taken.pid})"
+        if taken.pid
+        else text("bus.someone", language)
+    )
     return text("bus.taken", language, node=taken.node, who=who)
 
 
@@ -114,7 +145,11 @@ def settle() -> None:
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask for a clean stop; a second one is not needed, and does no harm."""
+    """SIGTERM and SIGINT ask for a clean stop; a second one is not needed, and does no harm.
+
+    So does the end of the terminal (SIGHUP), but not under `nohup`.
+    """
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)

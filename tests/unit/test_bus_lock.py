@@ -62,22 +62,26 @@ def test_a_shared_node_is_held_until_the_process_that_samples_has_ended_too(
     held = hold(["/dev/i2c-98"], str(tmp_path))
     if shared:
         share(held)
-    samples = os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=_fed_by(pipe := os.pipe()))
+    pipe, answer = os.pipe(), os.pipe()
+    samples = os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=_between(pipe, answer))
     os.close(pipe[0])
+    os.write(pipe[1], b".")
+    assert os.read(answer[0], 1) == b".", "it runs, and what it was not to have is closed"
     let_go(held)
     if shared:
         with pytest.raises(BusTaken):
             hold(["/dev/i2c-98"], str(tmp_path))
     else:
         let_go(hold(["/dev/i2c-98"], str(tmp_path)))
-    os.close(pipe[1])
+    for end in (pipe[1], *answer):
+        os.close(end)
     os.waitpid(samples, 0)
     let_go(hold(["/dev/i2c-98"], str(tmp_path)))
 
 
-def _fed_by(pipe: tuple[int, int]) -> list[Any]:
+def _between(pipe: tuple[int, int], answer: tuple[int, int]) -> list[Any]:
     """`cat` reads the pipe until this process closes it."""
-    return [(os.POSIX_SPAWN_DUP2, pipe[0], 0)]
+    return [(os.POSIX_SPAWN_DUP2, pipe[0], 0), (os.POSIX_SPAWN_DUP2, answer[1], 1)]
 
 
 def test_nodes_are_those_of_real_buses_and_their_chip_selects() -> None:

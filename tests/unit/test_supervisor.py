@@ -4,6 +4,7 @@ import asyncio
 
 from agent.core.bulletin import Bulletin
 from agent.limits import RESTART_DELAYS_MAX
+from agent.ports import SamplingFault
 from agent.supervisor import Supervisor
 from tests.doubles import FastClock
 
@@ -23,7 +24,7 @@ def test_a_task_that_fails_is_restarted_and_said() -> None:
         supervisor = Supervisor(FastClock(), bulletin)
         supervisor.add("shaky", shaky)
         await asyncio.wait_for(supervisor.run(stop), 5)
-        assert len(starts) == 3 and supervisor.failure is None
+        assert len(starts) == 3 and supervisor.failure == ""
         assert "loose wire" in bulletin.get("degraded")["restarted_shaky"]
 
     asyncio.run(scene())
@@ -42,7 +43,21 @@ def test_a_task_that_never_holds_ends_the_agent_with_its_error() -> None:
         supervisor.add("other", lambda: asyncio.sleep(60))
         await asyncio.wait_for(supervisor.run(asyncio.Event()), 5)
         assert len(starts) == RESTART_DELAYS_MAX + 1
-        assert isinstance(supervisor.failure, ValueError)
+        assert supervisor.failure == "broken failed: ValueError('always')"
+
+    asyncio.run(scene())
+
+
+def test_a_failure_in_words_for_people_is_told_in_them_alone() -> None:
+    async def scene() -> None:
+        async def broken() -> None:
+            raise SamplingFault("a: it ended")
+
+        bulletin = Bulletin()
+        supervisor = Supervisor(FastClock(), bulletin)
+        supervisor.add("broken", broken)
+        await asyncio.wait_for(supervisor.run(asyncio.Event()), 5)
+        assert bulletin.get("degraded")["restarted_broken"] == supervisor.failure == "a: it ended"
 
     asyncio.run(scene())
 
