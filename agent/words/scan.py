@@ -86,7 +86,7 @@ def _hint(place: "Place", places: "list[Place]") -> "tuple[str, dict[str, Any]]"
     code, facts = place.reason
     if place.chip or code != "chip":
         return NOTHING
-    if not place.i2c and set(facts["found"][2:]) in LINE_AT_REST:
+    if not place.i2c and at_rest(place.reason):
         return "line", {"found": facts["found"]}
     return "stranger_i2c" if place.i2c else "stranger_spi", {}
 
@@ -208,7 +208,15 @@ def _who(
         name = chip.name if chip.name == wanted[1] else chip.answers_as
         return Place(bus.name, i2c, at, name, *wanted, NOTHING)
     first = next(iter(faults.values()), NOTHING)
+    if not wanted[1] and not i2c and at_rest(first):
+        first = ("free", {})
     return Place(bus.name, i2c, at, "", *wanted, faults.get(wanted[1], first))
+
+
+def at_rest(reason: "tuple[str, dict[str, Any]]") -> bool:
+    """Whether a chip was not found because nobody drives MISO."""
+    code, facts = reason
+    return code == "chip" and set(facts["found"][2:]) in LINE_AT_REST
 
 
 def _place_of(sensor: "Any", settings: "Settings") -> "tuple[str, int]":

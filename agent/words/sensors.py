@@ -160,7 +160,7 @@ async def _unless(stop: asyncio.Event, work: "asyncio.Future[Any]") -> "Any":
         if work.done():
             return work.result()
         work.cancel()
-        await asyncio.wait({work})
+        await asyncio.gather(work, return_exceptions=True)  # takes what it ended with, too
         return None
     finally:
         stopped.cancel()

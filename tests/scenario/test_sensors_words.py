@@ -198,6 +198,15 @@ def test_test_finds_the_fault_and_names_it(bench: Bench, what: str, said: str) -
     assert code == 1 and faulty["name"] == "nde" and said in str(faulty["reason"])
 
 
+def test_a_free_chip_select_is_free_and_no_chip_is_blamed(bench: Bench) -> None:
+    bench.de.pulled = True
+    bench.configure(sensors=CONFIG["sensors"][1:], machines=[{"name": "M", "vibration": "nde"}])
+    code, found, _ = bench.say("scan")
+    assert code == 0 and found[0]["chip"] == "" and "adxl345" not in found[0]["fault"]
+    assert bench.say("scan", "--lang", "es")[0] == 0
+    assert "nadie contesta" in bench.printed.splitlines()[0] and "lis" not in bench.printed[:90]
+
+
 def test_simulated_buses_are_scanned_as_they_are_configured(tmp_path: Path) -> None:
     held = {**CONFIG, "state_dir": str(tmp_path), "buses": [{"name": "spi0", "kind": "sim_spi"}]}
     held["sensors"] = CONFIG["sensors"][:2]
@@ -271,5 +280,6 @@ def test_ctrl_c_ends_it_at_once_with_the_chips_asleep(bench: Bench, action: str)
     _, error = process.communicate(timeout=20)
     took_s = time.monotonic() - began
     assert process.returncode == 130 and "ended before there was a result" in error
+    assert "Traceback" not in error
     assert not registers[0x2D] & 0x08 and not registers[0x31] & 0x80
     assert took_s < 5, took_s  # about 1 s on a machine of one's own
