@@ -79,7 +79,9 @@ COMMIT_INTERVAL_S = {"alarm": 0.0, "live": 1.0, "history": 30.0}
 STORE_RETRY_S = 2.0  # between attempts while the disk takes no rows
 KEEP_RETRY_S = 10.0  # between attempts to keep a baseline or a state of alarms
 BUSY_WAIT_S = 5.0  # for another process that reads the files
-WAL_BYTES = 4 * 1024 * 1024  # the write-ahead log is cut back to this after a checkpoint
+WAL_BYTES = (
+    4608 * 1024
+)  # of the log, from the start: SQLite carries it over at 1,000 pages and a commit
 BUNDLE_ROWS = 50  # measured: 20 to 50 rows a publish, 10 to 20 publishes in flight go fastest
 BUNDLE_BYTES = 16 * 1024
 BUNDLES_IN_FLIGHT = 10  # of each lane
@@ -107,8 +109,10 @@ CLOCK_PAIR_NS = 1_000_000  # both clocks are read within a millisecond, or again
 RECORDS_QUEUED = 10_000  # rows waiting in memory while the disk does not take them
 STORE_MB = 256  # of the card, when the configuration does not say; rows of years, thinned
 STORE_MB_MIN = 4
-WAL_BYTES_MAX = 3 * WAL_BYTES  # held up by a reader: beyond it the database moves to a new file
-WAL_GROWN_BYTES = 2**20  # at start: later commits overwrite, and cost the file system no journal
+WAL_BYTES_MAX = 12 * 2**20  # held up by a reader: beyond it the database moves to a new file
+WAL_GROWN_BYTES = (
+    2**20
+)  # free pages of the file at the start, and the least of a log on a full disk
 SIDE_GROWN_BYTES = 512 * 1024  # the same for settings and captures: the largest write of theirs
 # On a disk that another program has filled. The ballast pays once what the log owes the database,
 # at most a log; what is left of it is for alarms and settings when nothing else can give way.
@@ -116,7 +120,8 @@ BALLAST_BYTES = 8 * 2**20
 BALLAST_ALARMS_BYTES = 2 * 2**20  # at least: half of it for pages, half for the log
 BALLAST_SPARE_BYTES = 8 * 2**20  # free beside the ballast, before the disk counts as full no more
 LOGS_BYTES = WAL_GROWN_BYTES + 2 * SIDE_GROWN_BYTES + 256 * 1024  # and their indexes
-OPEN_BYTES = 2 * LOGS_BYTES  # free at the start, for files to be grown besides
+OPEN_BYTES = WAL_BYTES + 2 * LOGS_BYTES  # free at the start, for files to be grown besides
+LITTLE_BYTES = 2**20  # free: as good as full, seen before a write fails
 COME_BACK_BYTES = 2**20  # free, before files are opened that a disk without room kept shut
 ROOM_BYTES = 256 * 1024  # made within the file when the disk is full
 ROOM_STEP_BYTES = 64 * 1024  # of the ballast, for a commit of alarms or a setting

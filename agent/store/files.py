@@ -12,6 +12,7 @@ from agent.limits import (
     LOGS_BYTES,
     OPEN_BYTES,
     SIDE_GROWN_BYTES,
+    WAL_BYTES,
     WAL_GROWN_BYTES,
 )
 from agent.ports import StoreFault
@@ -24,7 +25,7 @@ from agent.store.opening import (
     CAPTURES_FILE,
     SETTINGS_FILE,
     TELEMETRY_FILE,
-    grow_wal,
+    grow,
     newest_aside,
     open_or_set_aside,
     open_to_look,
@@ -45,6 +46,7 @@ GROWN_BYTES = {
     SETTINGS: SIDE_GROWN_BYTES,
     CAPTURES: SIDE_GROWN_BYTES,
 }
+LOG_BYTES = {**GROWN_BYTES, TELEMETRY: WAL_BYTES}
 LOST = {SETTINGS: "settings and baselines", CAPTURES: "captures"}
 RETURNS_LEFT_OUT = 32  # attempts at most, of one each `limits.STORE_RETRY_S`
 NOTHING_SALVAGED: "Any" = (COMPLETE, "", [], set())
@@ -153,12 +155,13 @@ class Files:
         return ""
 
     def grow(self) -> None:
-        """Ahead of need: logs, files and ballast; on a full disk the logs alone."""
+        """Ahead of need: logs, files and ballast; on a full disk the logs alone, to the least."""
         for name, grown_bytes in GROWN_BYTES.items():
             if self._is_tight:
                 self.rooms[name].make_do(grown_bytes)
             else:
-                grow_wal(self.db[name].conn, grown_bytes)
+                grow(self.db[name].conn, grown_bytes)
+                self.rooms[name].lengthen_log(LOG_BYTES[name])
         self.ballast.restore()
 
     def close(self) -> None:

@@ -149,8 +149,11 @@ def _check_to_look(db: "sqlite3.Connection", kind: "FileKind", locking: str) -> 
     _check_content(db, kind.tables)
 
 
-def grow_wal(db: "sqlite3.Connection", grown_bytes: int) -> None:
-    """Grows log and file once, ahead of need: later commits overwrite. A full disk is no error."""
+def grow(db: "sqlite3.Connection", grown_bytes: int) -> None:
+    """Free pages in the file, ahead of need, if it has fewer. A full disk is no error."""
+    free = db.execute("PRAGMA freelist_count").fetchone()[0]
+    if free * db.execute("PRAGMA page_size").fetchone()[0] >= grown_bytes:
+        return
     try:
         with db:
             db.execute("BEGIN IMMEDIATE")

@@ -10,8 +10,8 @@ rows then take pages that others leave, and the disk may stay full for as long a
 
 import sqlite3
 
-from agent.limits import BUSY_WAIT_S
-from agent.store.disk import fill_up, size_of
+from agent.limits import BUSY_WAIT_S, LITTLE_BYTES
+from agent.store.disk import fill_up, free_bytes, size_of
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -64,15 +64,15 @@ class Room:
         self._allow(self._pages())
 
     def make_do(self, log_bytes: int) -> None:
-        """At the start on a full disk: the log takes what it will need, the database grows not.
+        """At the start on a full disk: the log takes what it will need, the database grows not."""
+        self._begin_early()
+        self.lengthen_log(log_bytes)
+
+    def lengthen_log(self, log_bytes: int) -> None:
+        """Once, with zeros: what is written over costs the file system no journal and no room.
 
         Zeros behind the log's last frame are no frames: their marks are not the log's.
         """
-        try:
-            self.begin_anew()
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
         log = self._path.with_name(f"{self._path.name}-wal")
         if size_of(log):
             fill_up(log, log_bytes)
@@ -95,16 +95,36 @@ class Room:
         self._allow(self._pages())
 
     def look(self) -> bool:
-        """Whether the disk is full no more: then the database may grow again."""
-        if self.is_short and self._ballast.may_grow and self._ballast.restore():
+        """Before a write: whether the disk has room. Seen before a write fails, so that the log,
+        which has its bytes, does not first come to owe the database more than it must."""
+        if not self.is_short and free_bytes(self._path.parent) < LITTLE_BYTES:
+            self._begin_early()
+        elif self.is_short and self._ballast.may_grow and self._ballast.restore():
             self._allow(PAGES_MAX)
             self.is_short = False
         return not self.is_short
 
+    def _begin_early(self) -> None:
+        try:
+            self.begin_anew()
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+
     def _carry_over(self) -> None:
-        """A reader who holds the log up is not waited for: the log then grows with the ballast."""
-        owed = self._pages() * self._page_bytes() - size_of(self._path)
-        self._ballast.give(owed + SLACK_BYTES if owed > 0 else 0)
+        """Only what the database cannot do without is paid: a reader in the way may leave nothing
+        to be carried over, and the log must not grow by the ballast then, but for alarms."""
+        try:
+            self._restart_log()
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            owed = self._pages() * self._page_bytes() - size_of(self._path)
+            self._ballast.give(max(0, owed) + SLACK_BYTES)
+            self._restart_log()
+
+    def _restart_log(self) -> None:
+        """Carries it over. A reader who holds it up is not waited for."""
         self._db.execute("PRAGMA busy_timeout=0")
         try:
             self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
-import os
 import random
 import signal
 from collections.abc import Iterator
@@ -164,7 +163,7 @@ def _watch(process: Any, here: Connection, rest: tuple[Any, ...], deadline: int)
     for place, told in enumerate(_lines(here)):
         account.take(told)
         if place == deadline:
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
         if chance.random() < 0.1:
             chance.choice([disk.fill, disk.fill, disk.free])()
 
