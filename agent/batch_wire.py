@@ -31,11 +31,19 @@ def packed(sent: "Sent") -> bytes:
     return _LENGTHS.pack(len(head), len(raw)) + head + raw
 
 
-class Unpacker:
-    """Messages out of a stream that comes in pieces."""
+STRETCHES = 1 << 32  # of one process, and never as many
 
-    def __init__(self) -> None:
+
+class Unpacker:
+    """Messages out of a stream that comes in pieces.
+
+    `process`: its number. Each counts its stretches from the same on; those given are never the
+    same, for its chips were brought up anew, and their ticks begin again.
+    """
+
+    def __init__(self, process: int = 0) -> None:
         self._held = bytearray()
+        self._stretches = process * STRETCHES
 
     def feed(self, piece: bytes) -> "Iterator[Sent]":
         """Each message that is whole by now."""
@@ -49,15 +57,15 @@ class Unpacker:
             head = bytes(self._held[_LENGTHS.size : raw_at])
             raw = bytes(self._held[raw_at:end])
             del self._held[:end]
-            yield _sent(json.loads(head), raw)
+            yield _sent(json.loads(head), raw, self._stretches)
 
 
-def _sent(head: "Any", raw: bytes) -> "Sent":
+def _sent(head: "Any", raw: bytes, stretches: int) -> "Sent":
     sensor, facts, steps, dropped = head
     if facts is None:
         return Sent(sensor, None, steps, tuple(dropped))
     frames, ticks, mono_ns, overrun, fault, points = facts
     reason = tuple(fault) if fault else ""
-    drains = tuple(tuple(point) for point in points)
+    drains = tuple((stretches + stretch, *seen) for stretch, *seen in points)
     batch = FrameBatch(sensor, raw, frames, ticks, mono_ns, overrun, reason, drains)
     return Sent(sensor, batch, steps, tuple(dropped))

@@ -42,6 +42,7 @@ class SamplingProcess:
         }
         self._link: "socket.socket | None" = None
         self._unpacker = Unpacker()
+        self._processes = 0  # so far
         self._unsent = bytearray()
         self.pid = 0
 
@@ -73,7 +74,8 @@ class SamplingProcess:
             except OSError:
                 ours.close()
                 raise
-        self._link, self._unpacker = ours, Unpacker()
+        self._link, self._unpacker = ours, Unpacker(self._processes)
+        self._processes += 1
         asyncio.get_running_loop().add_reader(ours, self._hear)
         self._order(self._first)
 

@@ -27,6 +27,7 @@ from agent.limits import (
     STOP_WITHIN_S,
 )
 from agent.ports import SamplingFault
+from agent.stages.acquire import block_maker
 from agent.words.demo import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,6 +158,27 @@ def test_a_process_that_dies_is_told_to_every_reader_and_the_next_start_makes_an
             await sensor.start()
             await frames_of(sensor)
         assert apart.pid != died
+
+    played(tmp_path, scene)
+
+
+def test_what_a_process_that_died_did_not_sample_is_counted_as_lost(tmp_path: Path) -> None:
+    async def scene(apart: SamplingProcess) -> None:
+        sensor, maker = apart.sensors["a"], block_maker("a", 800, False)
+        await sensor.start()
+        first = await frames_of(sensor)
+        blocks = [maker.take(first)]
+        for _ in range(15):
+            blocks.append(maker.take(await sensor.next_batch()))
+        os.kill(apart.pid, signal.SIGKILL)
+        await failure_of(sensor)
+        await sensor.start()
+        blocks.append(maker.take(await frames_of(sensor)))
+        assert min(block.lost for block in blocks) == 0 < blocks[-1].lost
+        for _ in range(15):
+            blocks.append(maker.take(last := await sensor.next_batch()))
+        sampled = 800 * (last.mono_ns - first.mono_ns) / 1e9
+        assert maker.frames_total + maker.lost_total == pytest.approx(sampled, rel=0.15)
 
     played(tmp_path, scene)
 

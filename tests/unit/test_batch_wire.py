@@ -77,3 +77,12 @@ def test_who_asks_waits_for_what_comes() -> None:
     outlet.put("a", None, {"reopen": 1})
     asking.join(5.0)
     assert got == [Sent("a", None, {"reopen": 1}, (0, 0))]
+
+
+def test_stretches_of_two_processes_are_never_the_same() -> None:
+    batch = FrameBatch("a", b"", 0, 0, 0, False, "", ((1, 0, 0), (2, 5, 7)))
+    message = packed(Sent("a", batch, {}, (0, 0)))
+    seen = [next(Unpacker(process).feed(message)).batch.points for process in (0, 1)]
+    stretches = {stretch for points in seen for stretch, _, _ in points}
+    assert len(stretches) == 4 and seen[0] == batch.points
+    assert [point[1:] for point in seen[1]] == [(0, 0), (5, 7)]
