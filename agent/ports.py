@@ -215,6 +215,10 @@ class Refused(Exception):
     """The broker will not take this very message, however often it is sent; says why."""
 
 
+class BrokerFault(Exception):
+    """The demo's own broker did not start; says what to install or to do."""
+
+
 class SamplingFault(Exception):
     """What reads the sensors has failed or cannot be started; a sentence for people."""
 

@@ -10,6 +10,9 @@ import multiprocessing
 import os
 import signal
 import socket
+from multiprocessing import resource_tracker
+
+from agent.ports import BrokerFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -17,10 +20,7 @@ if TYPE_CHECKING:
 
 START_WITHIN_S = 20.0
 HOST = "127.0.0.1"
-
-
-class BrokerFault(Exception):
-    """The embedded broker did not start; says what to install or to do."""
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # sent to a group, meant for us
 
 
 class EmbeddedBroker:
@@ -35,7 +35,12 @@ class EmbeddedBroker:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
         self._child = spawn.Process(target=_serve, args=(port, theirs), daemon=True)
-        self._child.start()
+        resource_tracker.ensure_running()  # it would unblock what is blocked here
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)  # the child keeps it
+        try:
+            self._child.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(None, _first_word, self._pipe)
@@ -74,7 +79,6 @@ def _first_word(pipe: "Any") -> str:
 
 def _serve(port: int, pipe: "Any") -> None:
     """The child: serves until the agent closes its end of the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)
     try:
         from amqtt.broker import Broker

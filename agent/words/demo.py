@@ -16,7 +16,7 @@ from agent.checked import ConfigFault
 from agent.config import read_settings
 from agent.limits import STOP_WITHIN_S
 from agent.page.words import language_of, phrase, text, verdict_words
-from agent.ports import StoreFault
+from agent.ports import BrokerFault, StoreFault
 from agent.words import start
 from agent.words.exits import DONE, FAILED, USAGE
 
@@ -42,7 +42,7 @@ def run(options: "argparse.Namespace") -> int:
     try:
         broker = _broker(options.broker)
         summary = asyncio.run(_run(options, language, folder, broker))
-    except (DemoFault, StoreFault) as fault:
+    except (BrokerFault, DemoFault, StoreFault) as fault:
         print(f"latido demo: {phrase(str(fault), language)}", file=sys.stderr)
         return FAILED
     except ConfigFault as fault:
