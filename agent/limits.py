@@ -72,10 +72,13 @@ TEMPERATURE_READINGS = 10  # in a row above the limit, a second: a spark of nois
 TEMPERATURE_LIMIT_DEGC = 90.0  # bearing housing; makers commonly print 80 to 100 degC for grease
 
 # Store and delivery
-# What a power cut may cost, by lane. An alarm commits at once with all that waited. While the
-# broker is there a row is to be on a screen within 2 s; while it is away nobody waits, and a commit
-# of thirty rows costs the card little more than a commit of one.
+# What a power cut may cost, by lane. An alarm commits at once with all that waited. A live row is
+# sent from memory and committed when nobody has acknowledged it within this time; while the broker
+# is away nobody waits, and a commit of thirty rows costs the card little more than a commit of one.
 COMMIT_INTERVAL_S = {"alarm": 0.0, "live": 1.0, "history": 30.0}
+# Live rows that may be sent from memory between two accounts on the disk; after a power cut so many
+# numbers at most are given up, whether they were used or not.
+EXPRESS_ROWS = 32
 STORE_RETRY_S = 2.0  # between attempts while the disk takes no rows
 KEEP_RETRY_S = 10.0  # between attempts to keep a baseline or a state of alarms
 BUSY_WAIT_S = 5.0  # for another process that reads the files
@@ -146,9 +149,9 @@ REFUSED_ROWS = 1000  # rows that the broker would not take, kept for a person to
 CARRIED_MAX = 32  # accounts beside its own in one tombstone: some 4 KB
 REFUSED_PAUSE_S = 1.0  # before a tombstone that was refused is written anew; twice that each time
 REFUSED_PAUSE_S_MAX = 300.0
-PAST_BUNDLE_S = 60.0  # the page's past is written by the minute: what a power cut may cost of it
+PAST_BUNDLE_S = 300.0  # of the page's past, what a power cut may cost; each minute costs the card
 PAST_BUNDLE_ROWS = 600
-PAST_BUNDLES = 1440  # a day
+PAST_BUNDLES = 1440  # five days of one machine, a day of five
 
 # Page
 PAGE_CONNECTIONS = 64  # a plant's phones and a dashboard; each costs some 20 KB
@@ -183,6 +186,7 @@ assert FINDING_N <= FINDING_M
 assert 2 * EXAMINE_S <= SEVERITY_HOLD_S, "a stretch's severity stands until the next one comes"
 assert SEVERITY_HOLD_S <= ALARM_ON_S, "one stretch is no alarm, whatever follows it"
 assert ALARM_ON_S >= (1 + SPEED_AGREE) * EXAMINE_S, "another speed is noticed before it alarms"
+assert EXPRESS_ROWS <= BUNDLE_ROWS, "what is in memory alone goes in one bundle"
 assert STOP_WITHIN_S < 5.0
 assert SAMPLING_END_S + SAMPLING_KILLED_S < STOP_WITHIN_S  # the store has the rest
 assert WAL_BYTES + WAL_GROWN_BYTES + BALLAST_ALARMS_BYTES < BALLAST_BYTES

@@ -53,7 +53,12 @@ if TYPE_CHECKING:
             ...
 
     class Store(Protocol):
-        """Durable outbox and history. Rows that `append` returned from survive a power cut."""
+        """Durable outbox and history. Rows that `append` returned from survive a power cut.
+
+        Live rows may be held in memory first: numbered and there to be sent, and on the disk with
+        the next `append`, unless they were acknowledged before. Of what is in memory alone a reader
+        gets one answer at a time: no row of it is behind another that may still be lost.
+        """
 
         boot: int
 
@@ -63,6 +68,14 @@ if TYPE_CHECKING:
 
         async def append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
             """One transaction that numbers the rows. `history`: (machine, mono_ns, body)."""
+            ...
+
+        async def hold(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> bool:
+            """Numbers live rows and keeps them in memory; False: none was taken, append them."""
+            ...
+
+        async def held(self) -> "tuple[int, int | None]":
+            """How many rows are in memory alone, and the `mono_ns` of the oldest of them."""
             ...
 
         async def oldest(self, lane: str, after_id: int, limit_rows: int) -> "list[Row]":
@@ -138,6 +151,7 @@ NewRow = namedtuple("NewRow", ("lane", "mono_ns", "kind", "body"))  # numbered b
 TOMBSTONE = (
     "tombstone"  # kind; body {lane, boot, seq_from, seq_to, count, reason}; in the alarm lane
 )
+CUT = "power cut"  # reason of a tombstone for numbers that nobody can tell whether they were used
 SUMMARY = "summary"  # kind of a thinned row (agent/store/thinning.py)
 CLOCK = "clock"  # kind; body: how rows of a boot are to be dated; in the alarm lane
 NOT_ALARMS = (TOMBSTONE, CLOCK, "config_reported")  # urgent, but no reason to keep what is around

@@ -2,6 +2,7 @@
 
 As in the real one, rows that were acknowledged leave the disk with the next commit: a crash brings
 them back. `rows_max`: of all lanes; beyond it the oldest history is evicted, with a tombstone.
+What is held in memory a crash takes along; the next life gives its numbers up.
 """
 
 import asyncio
@@ -9,10 +10,14 @@ from bisect import bisect_right
 from collections import namedtuple
 from typing import Any
 
+from agent.core.wire import bytes_of
+from agent.limits import BUNDLE_BYTES, EXPRESS_ROWS
 from agent.ports import (
     ALARM,
+    CUT,
     HISTORY,
     LANES,
+    LIVE,
     TOMBSTONE,
     LaneStats,
     NewRow,
@@ -25,7 +30,9 @@ from agent.ports import (
 )
 from agent.store.tombstone import account_of, bodies, carried_by
 
-Disk = namedtuple("Disk", ("rows", "produced", "evicted", "refused"))
+# `marks`: of the lane live: {boot: (seq at the account, numbers up to here are set aside)}.
+# `buried`: rows that left with a tombstone of their own, for tests to look at.
+Disk = namedtuple("Disk", ("rows", "produced", "evicted", "refused", "marks", "buried"))
 
 
 def _id(row: Row) -> int:
@@ -44,12 +51,16 @@ class MemoryStore:
         self.full = False
         self.dead = False
         self._rows_max = rows_max
-        self.disk = disk or Disk(
-            {lane: [] for lane in LANES}, *({lane: 0 for lane in LANES} for _ in range(3))
-        )
+        produced, evicted, refused = (dict.fromkeys(LANES, 0) for _ in range(3))
+        empty: dict[str, list[Row]] = {lane: [] for lane in LANES}
+        self.disk = disk or Disk(empty, produced, evicted, refused, {}, [])
+        self.waiting: list[Row] = []  # held in memory alone
+        self._express = False
+        self._unkept = 0
         self._seq = dict.fromkeys(LANES, 0)
         self._acked = dict.fromkeys(LANES, 0)
         self._arrived = {lane: asyncio.Event() for lane in LANES}
+        self._end_boots_before()
         for lane in LANES:
             if self.disk.rows[lane]:
                 self._arrived[lane].set()
@@ -57,7 +68,7 @@ class MemoryStore:
     def crashed(self) -> "MemoryStore":
         """The next life; this one can do nothing more."""
         self.dead = True
-        return MemoryStore(self.boot + 1, self._rows_max, self.disk)
+        return type(self)(self.boot + 1, self._rows_max, self.disk)
 
     async def open(self) -> tuple[str, ...]:
         return ()
@@ -66,17 +77,36 @@ class MemoryStore:
         await self._turn()
         if self.full:
             raise StoreFault("the disk is full")
+        self._land()
         self._free()
         for row in rows:
             self._add(row)
+        if any(row.lane == HISTORY for row in rows):
+            self._express = False
         self._evict()
+        self._reserve()
+
+    async def hold(self, rows: list[NewRow], history: list[tuple[str, int, str]]) -> bool:
+        await self._turn()
+        self._express = True
+        if self._seq[LIVE] + len(rows) > self.disk.marks.get(self.boot, (0, 0))[1]:
+            return False
+        if bytes_of([*self.waiting, *rows]) > BUNDLE_BYTES:
+            return False
+        self.waiting += [self._numbered(row) for row in rows]
+        self._arrived[LIVE].set()
+        return True
+
+    async def held(self) -> tuple[int, int | None]:
+        await self._turn()
+        return len(self.waiting), self.waiting[0].mono_ns if self.waiting else None
 
     async def oldest(self, lane: str, after_id: int, limit_rows: int) -> list[Row]:
         await self._turn()
         after = max(after_id, self._acked[lane])
         held = self.disk.rows[lane]
         first = bisect_right(held, after, key=_id)
-        found: list[Row] = held[first : first + limit_rows]
+        found: list[Row] = held[first : first + limit_rows] or self._given(lane, after)[:limit_rows]
         if not found:
             self._arrived[lane].clear()
         return found
@@ -84,9 +114,14 @@ class MemoryStore:
     async def ack(self, lane: str, through_id: int) -> None:
         await self._turn()
         self._acked[lane] = max(self._acked[lane], through_id)
+        if lane == LIVE:
+            gone = bisect_right(self.waiting, through_id, key=_id)
+            self._unkept += gone
+            del self.waiting[:gone]
 
     async def set_aside(self, lane: str, identity: int, reason: str) -> None:
         await self._turn()
+        self._land()
         gone = [row for row in self.disk.rows[lane] if row.id == identity]
         if gone:
             self.disk.refused[lane] += 1
@@ -130,7 +165,10 @@ class MemoryStore:
         return
 
     async def close(self) -> None:
+        self._land()
         self._free()
+        self._express = False
+        self._reserve()
 
     async def _turn(self) -> None:
         """A place where the process may die."""
@@ -142,16 +180,48 @@ class MemoryStore:
         disk = self.disk
         held = len(disk.rows[lane]) - bisect_right(disk.rows[lane], self._acked[lane], key=_id)
         produced, evicted, refused = disk.produced[lane], disk.evicted[lane], disk.refused[lane]
+        if lane == LIVE:
+            held, produced = held + len(self.waiting), produced + len(self.waiting) + self._unkept
         delivered = produced - evicted - refused - held
         return LaneStats(lane, produced, delivered, evicted, refused, held, 0)
 
     def _add(self, row: NewRow) -> None:
-        self._seq[row.lane] += 1
-        identity = row_id(self.boot, self._seq[row.lane])
-        kept = Row(row.lane, identity, row.mono_ns, row.kind, row.body, 0)
-        self.disk.rows[row.lane].append(kept)
+        self.disk.rows[row.lane].append(self._numbered(row))
         self.disk.produced[row.lane] += 1
         self._arrived[row.lane].set()
+
+    def _numbered(self, row: NewRow) -> Row:
+        self._seq[row.lane] += 1
+        identity = row_id(self.boot, self._seq[row.lane])
+        return Row(row.lane, identity, row.mono_ns, row.kind, row.body, 0)
+
+    def _given(self, lane: str, after_id: int) -> list[Row]:
+        """Of what is held: all from its first row on, or nothing."""
+        held = self.waiting if lane == LIVE else []
+        return list(held) if held and after_id < held[0].id else []
+
+    def _land(self) -> None:
+        """What was held is on the disk, and the account of what went from memory."""
+        self.disk.rows[LIVE].extend(self.waiting)
+        self.disk.produced[LIVE] += len(self.waiting) + self._unkept
+        if self.waiting:
+            self._arrived[LIVE].set()
+        self.waiting, self._unkept = [], 0
+        if self.boot in self.disk.marks:
+            self.disk.marks[self.boot] = (self._seq[LIVE], self.disk.marks[self.boot][1])
+
+    def _reserve(self) -> None:
+        through = self._seq[LIVE] + EXPRESS_ROWS if self._express else 0
+        self.disk.marks[self.boot] = (self._seq[LIVE], through)
+
+    def _end_boots_before(self) -> None:
+        """What earlier lives may have used unseen is given up."""
+        for boot, (seq, through) in list(self.disk.marks.items()):
+            del self.disk.marks[boot]
+            if through > seq:
+                self.disk.produced[LIVE] += through - seq
+                self.disk.evicted[LIVE] += through - seq
+                self._tell([account_of(LIVE, boot, (seq + 1, through), CUT, through - seq)])
 
     def _free(self) -> None:
         for lane, through_id in self._acked.items():
@@ -170,9 +240,13 @@ class MemoryStore:
     def _bury(
         self, lane: str, gone: list[Row], reason: str, carried: list[dict[str, Any]] | None = None
     ) -> None:
+        self.disk.buried.extend(gone)
         held, buried = self.disk.rows[lane], {row.id for row in gone}
         held[:] = [row for row in held if row.id not in buried]
         seqs = (row_seq(gone[0].id), row_seq(gone[-1].id))
         own = account_of(lane, row_boot(gone[0].id), seqs, reason, len(gone))
-        for text in bodies([*(carried or []), own]):
+        self._tell([*(carried or []), own])
+
+    def _tell(self, accounts: list[dict[str, Any]]) -> None:
+        for text in bodies(accounts):
             self._add(NewRow(ALARM, 0, TOMBSTONE, text))

@@ -93,6 +93,15 @@ class SqliteStore:
         await self._on_thread(self._append, rows, history)
         self._look_for_rows()
 
+    async def hold(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> bool:
+        taken: bool = await self._on_thread(self._hold, rows, history)
+        self._look_for_rows()
+        return taken
+
+    async def held(self) -> "tuple[int, int | None]":
+        found: "tuple[int, int | None]" = await self._on_thread(self._lanes.held)
+        return found
+
     async def oldest(self, lane: str, after_id: int, limit_rows: int) -> "list[Row]":
         found: "list[Row]"
         found, more = await self._on_thread(self._oldest, lane, after_id, limit_rows)
@@ -169,14 +178,17 @@ class SqliteStore:
         self.boot = self._files.boot
         self._read_lanes()
         if self._files.away:
+            self._lanes.end_boots_before()
             return notes
         try:
             found = self._files.rooms[TELEMETRY].within(self._adopt)
+            self._files.rooms[TELEMETRY].within(self._end_boots_before)
         except sqlite3.OperationalError as error:
             if not is_full(error):
                 raise
             self._files.open_to_look(str(error))
             self._read_lanes()
+            self._lanes.end_boots_before()
             return notes
         self._files.salvaged = NOTHING_SALVAGED
         self._files.grow()
@@ -217,6 +229,12 @@ class SqliteStore:
         rows = f"{count} of its rows were found again, {missing} are known to be lost"
         return f"{what}; {rows}" if log == BROKEN else ""
 
+    def _end_boots_before(self) -> None:
+        """What the last boot may have used unseen is given up, with a tombstone."""
+        if self._lanes.end_boots_before():
+            with self._lanes.transaction():
+                self._lanes.free()
+
     def _append(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
         if self._files.away:
             self._come_back()
@@ -235,6 +253,12 @@ class SqliteStore:
             self._held_up = ""
             self._files.ballast.restore()
         self._bound_wal()
+
+    def _hold(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> bool:
+        taken: bool = self._lanes.hold(rows)
+        if taken:
+            self._past.hold(history)
+        return taken
 
     def _copied(self, path: "Path") -> bool:
         """Whether there is a copy to move to. Without one the rows are safe, and the log grows."""

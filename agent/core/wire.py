@@ -47,7 +47,7 @@ def bundles(rows: "list[Any]", limit_rows: int, limit_bytes: int) -> "list[Bundl
     held: "list[Any]" = []
     size = HEAD_BYTES
     for row in rows:
-        length = len(row.body) + len(row.kind) + ROW_BYTES
+        length = _length(row)
         full = len(held) >= limit_rows or size + length > limit_bytes
         if held and (full or row.id >> 32 != held[-1].id >> 32):
             made.append(Bundle(held))
@@ -57,6 +57,16 @@ def bundles(rows: "list[Any]", limit_rows: int, limit_bytes: int) -> "list[Bundl
     if held:
         made.append(Bundle(held))
     return made
+
+
+def bytes_of(rows: "list[Any]") -> int:
+    """Of a bundle of these rows, at most."""
+    return HEAD_BYTES + sum([_length(row) for row in rows])
+
+
+def _length(row: "Any") -> int:
+    length: int = len(row.body) + len(row.kind) + ROW_BYTES
+    return length
 
 
 def _row(row: "Any") -> str:

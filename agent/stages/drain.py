@@ -137,8 +137,7 @@ class Drain:
 
     async def _launch(self, link: "Link", lane: str) -> bool:
         """Whether rows of the lane may be left that could not go for want of room."""
-        flights = self.lanes[lane]
-        careful = self._is_careful(lane)
+        flights, careful = self.lanes[lane], self._is_careful(lane)
         while self._has_room(lane) and not self._is_full():
             limit = 1 if careful else flights.room * BUNDLE_ROWS
             if lane == HISTORY:
@@ -178,7 +177,12 @@ class Drain:
         flight.landed_ns = self._clock.monotonic_ns()
 
     async def _one_by_one(self, link: "Link", lane: str, rows: "list[Row]", reason: str) -> None:
-        """Finds the rows of a bundle that the broker refuses, and sets them aside."""
+        """Finds the rows of a bundle that the broker refuses, and sets them aside.
+
+        A row may go by itself while one before it does not: so all are on the disk first.
+        """
+        if (await self._store.held())[0]:
+            await self._store.append([], [])
         refused = [(rows[0], reason)] if len(rows) == 1 else []
         for row in rows if len(rows) > 1 else ():
             try:

@@ -2,8 +2,11 @@
 
 A row's lane is chosen when it is produced: alarm when urgent, live while the uplink is connected,
 else history. Each lane has its interval between commits; an alarm commits at once with all that
-waited. The store numbers rows when it writes them, so that numbers have no holes; while the disk
+waited. The store numbers rows when it takes them, so that numbers have no holes; while the disk
 does not take rows they wait in memory, bounded, and the agent says that it is degraded.
+
+A live row is handed over at once, to be sent from memory. It is committed when it has not been
+acknowledged within its lane's interval; else only the account is, with history's.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ from collections import namedtuple
 from agent.limits import (
     COMMIT_BYTES,
     COMMIT_INTERVAL_S,
+    EXPRESS_ROWS,
     RECORDS_COMMITTED,
     RECORDS_QUEUED,
     STORE_RETRY_S,
@@ -22,6 +26,7 @@ from agent.ports import ALARM, HISTORY, LIVE, NewRow, StoreFault
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import Any
 
     from agent.core.bulletin import Bulletin
@@ -34,11 +39,13 @@ if TYPE_CHECKING:
 Record = namedtuple("Record", ("kind", "body", "machine", "urgent"))
 
 DEGRADED = "store"
+WAIT_S_MIN = 0.001
+ACCOUNT = "account"  # of rows that are gone already: due like history's
 log = logging.getLogger("latido")
 
 
 class Recorder:
-    """Collects what the stages tell and commits it. `produced_rows`: committed so far."""
+    """Collects what the stages tell and commits it. `produced_rows`: numbered so far."""
 
     def __init__(
         self, store: "Store", clock: "Clock", bulletin: "Bulletin", records: "Mailbox"
@@ -48,7 +55,8 @@ class Recorder:
         self._bulletin = bulletin
         self._records = records
         self._pending: "list[tuple[NewRow, Record]]" = []
-        self._due_ns = 0
+        self._due_ns: "dict[str, int]" = {}  # by lane, and of the account: the first row's
+        self._look_ns: "int | None" = None  # when a row in memory alone may be due
         self._writing: "asyncio.Future[bool] | None" = None
         self._failing = False
         self.produced_rows = 0
@@ -58,7 +66,7 @@ class Recorder:
     async def run(self) -> None:
         while True:
             await self._gather()
-            if not await self._commit_shielded():
+            if not await self._shielded(self._commit()):
                 await self._clock.sleep(STORE_RETRY_S)
 
     async def finish(self) -> None:
@@ -70,31 +78,43 @@ class Recorder:
             if record is None:
                 break
             self._hold(record)
-        if self._pending and not await self._commit():
-            self.unwritten_rows = len(self._pending)
+        held, _ = await self._store.held()
+        if (self._pending or held) and not await self._commit():
+            held, _ = await self._store.held()
+            self.unwritten_rows = len(self._pending) + held
             log.error("%d rows could not be written before the end", self.unwritten_rows)
 
     async def _gather(self) -> None:
-        """Waits for records until a commit is due: its lane's interval after the first row."""
-        if not self._pending:
-            self._hold(await self._records.get())
-        while True:
-            left_s = (self._due_ns - self._clock.monotonic_ns()) / 1e9
-            if left_s <= 0:
-                break
+        """Takes records until a commit is due: its lane's interval after the first row."""
+        while not await self._is_due():
             try:
-                async with asyncio.timeout(left_s):  # wait_for may swallow a stop (Python 3.11)
-                    self._hold(await self._records.get())
+                async with asyncio.timeout(self._left_s()):  # wait_for may swallow a stop (3.11)
+                    record = await self._records.get()
             except TimeoutError:
-                break
+                continue
+            if self._hold(record) == LIVE:
+                await self._shielded(self._hand_over())
         while len(self._records):
             self._hold(self._records.get_nowait())
 
-    def _hold(self, record: "Record") -> None:
+    async def _is_due(self) -> bool:
+        now_ns = self._clock.monotonic_ns()
+        if self._look_ns is not None and now_ns >= self._look_ns:
+            _, oldest_ns = await self._store.held()
+            self._look_ns = None if oldest_ns is None else oldest_ns + _interval_ns(LIVE)
+        times = [*self._due_ns.values(), self._look_ns]
+        return any(time is not None and now_ns >= time for time in times)
+
+    def _left_s(self) -> "float | None":
+        """Until something may be due, never so short that it is no wait; None: nothing waits."""
+        times = [time for time in (*self._due_ns.values(), self._look_ns) if time is not None]
+        return max(WAIT_S_MIN, (min(times) - self._clock.monotonic_ns()) / 1e9) if times else None
+
+    def _hold(self, record: "Record") -> str:
+        """The lane of what waits now."""
         now_ns = self._clock.monotonic_ns()
         lane = self._lane(record)
-        due_ns = now_ns + int(COMMIT_INTERVAL_S[lane] * 1e9)
-        self._due_ns = min(self._due_ns, due_ns) if self._pending else due_ns
+        self._due_ns.setdefault(lane, now_ns + _interval_ns(lane))
         row = NewRow(lane, now_ns, record.kind, _text(record.body))
         self._pending.append((row, record))
         if len(self._pending) > RECORDS_QUEUED:
@@ -102,6 +122,22 @@ class Recorder:
             self.dropped_rows += 1
             told = f"rows in memory: {self.dropped_rows} dropped, oldest first"
             self._bulletin.degrade("dropped_rows", told)
+        return lane
+
+    async def _hand_over(self) -> bool:
+        """The live rows to the store, which may send them from memory; else they wait as others."""
+        live = [held for held in self._pending if held[0].lane == LIVE]
+        if not 0 < len(live) <= EXPRESS_ROWS:
+            return False
+        if not await self._store.hold([row for row, _ in live], _history_of(live)):
+            return False
+        now_ns = self._clock.monotonic_ns()
+        self._pending = [held for held in self._pending if held[0].lane != LIVE]
+        self._due_ns.pop(LIVE)
+        self._due_ns.setdefault(ACCOUNT, now_ns + _interval_ns(HISTORY))
+        self._look_ns = self._look_ns or live[0][0].mono_ns + _interval_ns(LIVE)
+        self.produced_rows += len(live)
+        return True
 
     def _least_needed(self) -> int:
         """The place of the oldest row that is no alarm, else of the oldest."""
@@ -114,23 +150,24 @@ class Recorder:
         uplink = self._bulletin.get("uplink")
         return LIVE if uplink and uplink["connected"] else HISTORY
 
-    async def _commit_shielded(self) -> bool:
-        """A commit that a stop does not tear apart: its end is awaited in `finish`."""
-        self._writing = asyncio.ensure_future(self._commit())
+    async def _shielded(self, work: "Coroutine[Any, Any, bool]") -> bool:
+        """What a stop does not tear apart: its end is awaited in `finish`."""
+        self._writing = asyncio.ensure_future(work)
         return await asyncio.shield(self._writing)
 
     async def _commit(self) -> bool:
         """All that waits; in commits that fit in the log that a full disk leaves."""
-        while self._pending:
-            if not await self._commit_oldest():
-                return False
-        return True
+        while await self._commit_oldest():
+            if not self._pending:
+                self._due_ns, self._look_ns = {}, None
+                return True
+        return False
 
     async def _commit_oldest(self) -> bool:
+        """What is in memory alone goes with it, also where nothing else waits."""
         held = _fitting(self._pending)
-        history = [(one.machine, row.mono_ns, row.body) for row, one in held if one.machine]
         try:
-            await self._store.append([row for row, _ in held], history)
+            await self._store.append([row for row, _ in held], _history_of(held))
         except StoreFault as fault:
             self._say_failing(fault)
             await self._commit_alarms(held)
@@ -173,6 +210,14 @@ def _fitting(waiting: "list[Held]") -> "list[Held]":
         if count and (size > COMMIT_BYTES or count >= RECORDS_COMMITTED):
             return waiting[:count]
     return list(waiting)
+
+
+def _interval_ns(lane: str) -> int:
+    return int(COMMIT_INTERVAL_S[lane] * 1e9)
+
+
+def _history_of(held: "list[tuple[NewRow, Record]]") -> "list[tuple[str, int, str]]":
+    return [(one.machine, row.mono_ns, row.body) for row, one in held if one.machine]
 
 
 def _text(body: "Any") -> str:

@@ -11,7 +11,7 @@ from agent.ports import Row, row_seq
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROWS_MAX = 64  # what one read decodes; larger ones compress no better
 BYTES_MAX = 16 * 1024
@@ -63,7 +63,7 @@ def lane_of(bundle: "Bundle") -> str:
         raise Damaged(f"bundle {bundle.id}: {error}")
 
 
-def chunks(rows: "list[Row]") -> "Iterator[list[Row]]":
+def chunks(rows: "Sequence[Row]") -> "Iterator[list[Row]]":
     """The rows in runs that fit a bundle."""
     held: "list[Row]" = []
     size = 0

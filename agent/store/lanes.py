@@ -3,19 +3,37 @@
 A row gets its number in the transaction that keeps it, so that numbers have no holes; when the
 transaction fails, no number was used. Acknowledged bundles are deleted with the next commit. A row
 that leaves without an acknowledgement leaves a tombstone, written by the same transaction.
+
+Live rows may be numbered ahead of it and wait in memory (`hold`); after any transaction nothing is
+in memory alone.
 """
 
 import contextlib
 
 from agent.limits import CARRIED_MAX, REFUSED_ROWS
-from agent.ports import ALARM, LANES, TOMBSTONE, LaneStats, NewRow, Row, row_boot, row_id, row_seq
+from agent.ports import (
+    ALARM,
+    CUT,
+    HISTORY,
+    LANES,
+    LIVE,
+    TOMBSTONE,
+    LaneStats,
+    NewRow,
+    row_boot,
+    row_id,
+    row_seq,
+)
 from agent.store.bundle import Bundle, Damaged, chunks, pack, stands_for, unpack
+from agent.store.lane import Lane
 from agent.store.tombstone import account_of, bodies, carried_by
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
+
+    from agent.ports import Row
 
 TABLES = (
     *(
@@ -24,35 +42,12 @@ TABLES = (
         for lane in LANES
     ),
     "CREATE TABLE ledger (lane TEXT PRIMARY KEY, produced INTEGER, evicted INTEGER,"
-    " refused INTEGER)",
+    " refused INTEGER, boot INTEGER, seq INTEGER, reserved INTEGER)",
     "CREATE TABLE refused (place INTEGER PRIMARY KEY, lane TEXT, id INTEGER, mono_ns INTEGER,"
     " kind TEXT, body TEXT, reason TEXT)",
 )
 LEVELS = 4
 COLUMNS = "id, first, covered, level, total, crc, body"
-
-
-class Lane:
-    """The counts of one lane. Rows up to the id `acked` are acknowledged, up to `deleted` gone."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.table = f"{name}_lane"
-        self.seq = 0
-        self.newest = 0
-        self.told = 0
-        self.acked = 0
-        self.deleted = 0
-        self.produced = 0
-        self.delivered = 0
-        self.evicted = 0
-        self.refused = 0
-        self.bytes = [0, 0, 0, 0]  # by level
-        self.partly = 0  # acknowledged rows of the bundle that `acked` lies within
-
-    @property
-    def backlog(self) -> int:
-        return self.produced - self.delivered - self.evicted - self.refused
 
 
 class Lanes:
@@ -61,7 +56,7 @@ class Lanes:
     def __init__(self, db: "Any", boot: int) -> None:
         self._db = db
         self._boot = boot
-        self._lanes = {name: Lane(name) for name in LANES}
+        self._lanes = {name: Lane(name, boot) for name in LANES}
         self._read: "dict[str, tuple[Bundle, list[Row]]]" = {}
         self._now_ns = 0  # of the newest row: the store has no clock
         for lane in self._lanes.values():
@@ -69,14 +64,20 @@ class Lanes:
 
     @contextlib.contextmanager
     def transaction(self) -> "Iterator[None]":
-        """One commit of all that is done within; when it fails, the counts are as before."""
+        """One commit of all that is done within, and of all that was held in memory.
+
+        When it fails, the counts are as before.
+        """
         before = {
             name: {**vars(lane), "bytes": list(lane.bytes)} for name, lane in self._lanes.items()
         }
         committed = False
         try:
             with self._db.atomic():
+                self._settle()
                 yield
+                if self._lanes[LIVE].reserve():
+                    self._keep_account(self._lanes[LIVE])
             committed = True
         finally:
             for name, counts in () if committed else before.items():
@@ -87,10 +88,26 @@ class Lanes:
         self._now_ns = rows[-1].mono_ns if rows else self._now_ns
         for lane in self._lanes.values():
             self._append_to(lane, [row for row in rows if row.lane == lane.name])
+        if any(row.lane == HISTORY for row in rows):
+            self._lanes[LIVE].express = False  # nobody is there to send to
         self.free()
 
+    def hold(self, rows: "list[NewRow]") -> bool:
+        """Live rows, numbered and kept in memory alone; False: none was taken."""
+        taken = self._lanes[LIVE].hold(rows)
+        self._now_ns = rows[-1].mono_ns if taken and rows else self._now_ns
+        return taken
+
+    def held(self) -> "tuple[int, int | None]":
+        """How many rows are in memory alone, and the `mono_ns` of the oldest of them."""
+        held = self._lanes[LIVE].held
+        return len(held), held[0].mono_ns if held else None
+
     def oldest(self, name: str, after_id: int, limit_rows: int) -> "list[Row]":
-        """Up to `limit_rows` unacknowledged rows after `after_id`. What is damaged is given up."""
+        """Up to `limit_rows` unacknowledged rows after `after_id`. What is damaged is given up.
+
+        What is held comes by itself, and only once all before it is on the disk or acknowledged.
+        """
         lane = self._lanes[name]
         after = max(after_id, lane.acked)
         found: "list[Row]" = []
@@ -101,10 +118,11 @@ class Lanes:
             rows = self._rows(lane, bundle)
             found += [row for row in rows if row.id > after]
             after = bundle.id
-        return found[:limit_rows]
+        return (found or lane.given(after))[:limit_rows]
 
     def has_after(self, name: str, after_id: int) -> bool:
-        return self._lanes[name].newest > max(after_id, self._lanes[name].acked)
+        """Whether `oldest` would give rows."""
+        return self._lanes[name].has_after(after_id)
 
     def grown(self) -> "list[str]":
         """The lanes that have got rows since the last time this was asked."""
@@ -128,6 +146,7 @@ class Lanes:
             partly = sum(stands_for(r) for r in self._rows(lane, bundle) if r.id <= through)
             lane.delivered += partly - lane.partly
             lane.partly = partly
+        lane.ack_held(through)
         lane.acked = through
 
     def acked_ids(self) -> "dict[str, int]":
@@ -148,6 +167,7 @@ class Lanes:
         """Within a transaction, before an end: a bundle acknowledged in part keeps the rest."""
         self.free()
         for lane in self._lanes.values():
+            lane.express = False
             bundle = self._next(lane, lane.acked) if lane.partly else None
             rest = [] if bundle is None else self._rows(lane, bundle)
             rest = [row for row in rest if row.id > lane.acked]
@@ -172,6 +192,15 @@ class Lanes:
         for lane in self._lanes.values():
             self._balance(lane)
         return count
+
+    def end_boots_before(self) -> bool:
+        """At the start, after `adopt`: what the last boot may have used unseen is given up.
+
+        The counts hold it from now on; whether a tombstone is due, with the next transaction.
+        """
+        for lane in self._lanes.values():
+            lane.end_boot_before()
+        return any(lane.ended for lane in self._lanes.values())
 
     def bury_holes(self, held: "set[tuple[str, int]]", reason: str) -> int:
         """Within a transaction: a tombstone for rows missing within a boot; their count.
@@ -305,16 +334,24 @@ class Lanes:
         times = [rows[0].mono_ns for rows in waiting if rows]
         return min(times) if times else None
 
+    def _settle(self) -> None:
+        """Within a transaction, before all else: what is in memory alone goes to the disk."""
+        for lane in self._lanes.values():
+            self._keep_rows(lane, lane.land())
+            if lane.ended is not None:
+                (boot, first, last), lane.ended = lane.ended, None
+                self._bury(lane, boot, (first, last), CUT, last - first + 1)
+                self._keep_account(lane)
+
     def _append_to(self, lane: "Lane", new: "list[NewRow]") -> None:
-        rows = []
-        for row in new:
-            lane.seq += 1
-            identity = row_id(self._boot, lane.seq)
-            rows.append(Row(lane.name, identity, row.mono_ns, row.kind, row.body, 0))
+        self._keep_rows(lane, lane.number(new))
+
+    def _keep_rows(self, lane: "Lane", rows: "Sequence[Row]") -> None:
+        """The lane's newest rows, as bundles."""
+        total = lane.produced - len(rows)
         for some in chunks(rows):
-            lane.produced += len(some)
-            self._insert(lane, pack(some, 0, lane.produced))
-            lane.newest = some[-1].id
+            total += len(some)
+            self._insert(lane, pack(some, 0, total))
 
     def _bury(
         self, lane: "Lane", boot: int, seqs: "tuple[int, int]", reason: str, count: int
@@ -381,20 +418,22 @@ class Lanes:
 
     def _keep_account(self, lane: "Lane") -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO ledger (lane, produced, evicted, refused) VALUES (?, ?, ?, ?)",
-            (lane.name, lane.produced, lane.evicted, lane.refused),
+            "INSERT OR REPLACE INTO ledger (lane, produced, evicted, refused, boot, seq, reserved)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            lane.account(),
         )
 
     def _count(self, lane: "Lane") -> None:
         """What the file says of the lane: rows it holds, and the account of those that left."""
-        query = "SELECT produced, evicted, refused FROM ledger WHERE lane = ?"
-        kept = self._db.execute(query, (lane.name,)).fetchone() or (0, 0, 0)
+        query = "SELECT produced, evicted, refused, boot, seq, reserved FROM ledger WHERE lane = ?"
+        kept = self._db.execute(query, (lane.name,)).fetchone() or (0,) * 6
         lane.newest = self._number(f"SELECT MAX(id) FROM {lane.table}")
         query = f"SELECT level, SUM(LENGTH(body)) FROM {lane.table} GROUP BY level"
         for level, size in self._db.execute(query).fetchall():
             if level in range(LEVELS):
                 lane.bytes[level] += size
-        lane.produced, lane.evicted, lane.refused = kept
+        lane.produced, lane.evicted, lane.refused = kept[:3]
+        lane.marks = kept[3:]
         self._balance(lane)
 
     def _balance(self, lane: "Lane") -> None:

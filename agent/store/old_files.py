@@ -35,6 +35,18 @@ def telemetry_1_to_2(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> Non
         db.execute(f"DROP TABLE {table}")
 
 
+def telemetry_2_to_3(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
+    """Schema 2 knew of no numbers that are used ahead of a transaction."""
+    db.execute("ALTER TABLE ledger RENAME TO ledger_before")
+    for statement in tables:
+        if "TABLE ledger " in statement:
+            db.execute(statement)
+    db.execute(
+        "INSERT INTO ledger SELECT lane, produced, evicted, refused, 0, 0, 0 FROM ledger_before"
+    )
+    db.execute("DROP TABLE ledger_before")
+
+
 def _row(identity: int, mono_ns: int, kind: str, body: str, crc: int) -> "Row":
     """As it was appended, or in its place the news that its bytes have changed."""
     if zlib.crc32(f"{identity} {kind} {body}".encode("utf-8", "replace")) != crc:

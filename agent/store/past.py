@@ -23,7 +23,10 @@ TABLES = (
 
 
 class Past:
-    """`add` within the caller's transaction; `recent` reads newest first, gives oldest first."""
+    """`hold` at any time, `add` within the caller's transaction; `recent` reads newest first.
+
+    It gives oldest first.
+    """
 
     def __init__(self, db: "Any", boot: int, dates: "Dates") -> None:
         self._dates = dates
@@ -44,6 +47,10 @@ class Past:
         finally:
             if not committed:
                 self._held, self.bytes = before
+
+    def hold(self, history: "list[tuple[str, int, str]]") -> None:
+        """Keeps (machine, mono_ns, body) in memory until the next `add`."""
+        self._held += history
 
     def add(self, history: "list[tuple[str, int, str]]") -> None:
         """Keeps (machine, mono_ns, body); writes once a minute's worth is there."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.adapters.store_sqlite import SqliteStore
-from agent.limits import COMMIT_INTERVAL_S
+from agent.limits import BUNDLE_ROWS, COMMIT_INTERVAL_S
 from agent.ports import HISTORY, LIVE, NewRow
 from agent.store.disk import written_bytes
 from tests.bench.others import WAYS
@@ -33,6 +33,7 @@ OTHER_ROWS = {"persistqueue": 1_000, "litequeue": 5_000, "thingsboard_gateway": 
 LIFE_ROWS = 7_200  # two hours at one a second
 MEMORY_ROWS = 1_000_000
 IDLE_SECONDS = 300
+HISTORY_S = round(COMMIT_INTERVAL_S[HISTORY])
 DISK_MB = 256
 TURNS = 3
 
@@ -64,6 +65,9 @@ def body(number: int) -> str:
 
 def rows_of(first: int, count: int, lane: str = HISTORY) -> list[NewRow]:
     return [NewRow(lane, n * 10**9, "verdict", body(n)) for n in range(first, first + count)]
+
+
+Life = Callable[[SqliteStore], Awaitable[None]]
 
 
 def with_store(folder: Path, scene: Callable[[SqliteStore], Awaitable[float]]) -> float:
@@ -127,33 +131,65 @@ def other_rate(python: Path, name: str, folder: Path) -> float:
 
 def bench_bytes() -> None:
     """Bytes that reach the device per row, over its life: kept, acknowledged, freed."""
-    for lane in (HISTORY, LIVE):
-        group = max(1, round(COMMIT_INTERVAL_S[lane]))
-        goal = 700.0 if lane == HISTORY else None
-        name = f"bytes_a_row_{lane}_commit_{group}_s"
-        say(name, life_bytes(lane, group), "B", goal)
+    for name, life, goal in (
+        ("live_online", life_online, 700.0),
+        ("live_unanswered", life_unanswered, None),
+        ("history_offline", life_offline, 700.0),
+    ):
+        say(f"bytes_a_row_{name}", life_bytes(life), "B", goal)
 
 
-def life_bytes(lane: str, group: int) -> float:
+def life_bytes(life: Life) -> float:
     with tempfile.TemporaryDirectory(dir=HERE) as place:
         disk = LoopDisk(Path(place)) if os.geteuid() == 0 else None
         folder = disk.mounted if disk else Path(place)
         try:
-            return with_store(folder / "state", lambda store: life(store, lane, group, disk))
+            return with_store(folder / "state", lambda store: written_by(life, store, disk))
         finally:
             if disk:
                 disk.close()
 
 
-async def life(store: SqliteStore, lane: str, group: int, disk: "LoopDisk | None") -> float:
+async def written_by(life: Life, store: SqliteStore, disk: "LoopDisk | None") -> float:
     os.sync()
     before = disk.written() if disk else written_bytes()
-    for first in range(1, LIFE_ROWS, group):
-        await store.append(rows_of(first, group, lane), [("m", first * 10**9, body(first))])
-        if first > 10 * group:  # what was sent some commits ago is freed with the next
-            await store.ack(lane, store.boot << 32 | first - 5 * group)
+    await life(store)
     os.sync()
     return ((disk.written() if disk else written_bytes()) - before) / LIFE_ROWS
+
+
+async def life_online(store: SqliteStore) -> None:
+    """A live row a second, acknowledged within it; an account each history interval."""
+    for second in range(1, LIFE_ROWS + 1):
+        await tell_live(store, second)
+        found = await store.oldest(LIVE, 0, BUNDLE_ROWS)
+        await store.ack(LIVE, found[-1].id)
+        if second % HISTORY_S == 0:
+            await store.append([], [])
+
+
+async def life_unanswered(store: SqliteStore) -> None:
+    """A live row a second, committed each second: no answer came in time."""
+    for second in range(1, LIFE_ROWS + 1):
+        await tell_live(store, second)
+        await store.append([], [])
+        if second > 10:
+            await store.ack(LIVE, store.boot << 32 | second - 5)
+
+
+async def tell_live(store: SqliteStore, second: int) -> None:
+    row, past = rows_of(second, 1, LIVE), [("m", second * 10**9, body(second))]
+    if not await store.hold(row, past):
+        await store.append(row, past)
+
+
+async def life_offline(store: SqliteStore) -> None:
+    """A history row a second; what was sent some commits ago is freed with the next."""
+    for first in range(1, LIFE_ROWS, HISTORY_S):
+        past = [("m", n * 10**9, body(n)) for n in range(first, first + HISTORY_S)]
+        await store.append(rows_of(first, HISTORY_S, HISTORY), past)
+        if first > 10 * HISTORY_S:
+            await store.ack(HISTORY, store.boot << 32 | first - 5 * HISTORY_S)
 
 
 class LoopDisk:
