@@ -1,4 +1,4 @@
-"""The page's past: bodies by machine, compressed a minute at a time. Not part of the outbox.
+"""The page's past: bodies by machine, compressed some minutes at a time. Not part of the outbox.
 
 What has not been written yet is in memory; a power cut may cost the page that much, never a row.
 """
@@ -53,7 +53,7 @@ class Past:
         self._held += history
 
     def add(self, history: "list[tuple[str, int, str]]") -> None:
-        """Keeps (machine, mono_ns, body); writes once a minute's worth is there."""
+        """Keeps (machine, mono_ns, body); writes once PAST_BUNDLE_S of it is there."""
         self._held += history
         if not self._held:
             return
