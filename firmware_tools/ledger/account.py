@@ -59,6 +59,10 @@ class Stream:
         both.add(1, self.base)
         return both
 
+    def given_up(self) -> int:
+        """Numbers that a tombstone names and that did not come; of a cut some never were."""
+        return Ranges([*self.received, *self.tombstoned]).count - self.received.count
+
     def highest(self) -> int:
         return max(self.received.highest, self.tombstoned.highest, self.freed_to)
 

@@ -308,3 +308,13 @@ def test_a_database_or_broker_that_is_away_is_named(
         Keeper(str(tmp_path / "no-such-folder" / "ledger.db"))
     assert main(["--db", str(tmp_path / "l.db"), "--broker", "127.0.0.1:1"]) == 3
     assert "127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_number_that_was_given_up_and_came_has_come() -> None:
+    """After a power cut a device gives up all numbers that it may have used."""
+    account = Account()
+    key = Key("s/d", 1, "live")
+    account.stream(key).received.add(1, 5)
+    account.bury("s/d", {"boot": 1, "lane": "live", "seq_from": 4, "seq_to": 10})
+    told = summary(account)
+    assert (told["rows"], told["tombstoned"], told["complete"]) == (5, 5, True)
