@@ -82,12 +82,12 @@ class Told(NamedTuple):
 
 @lru_cache
 def felt(
-    chip: str, rate_hz: int, at_rest: bool = False
+    chip: str, rate_hz: int, at_rest: bool = False, seed: int = 1
 ) -> Callable[[float, float, int], list[float]]:
     """A healthy pump, or one at rest, from a table: a value for each number of a frame."""
     period_s = 1.0 / (rate_hz * (1 + CLOCK_ERROR))
     frames = min(TABLE_FRAMES, int(TABLE_S / period_s))
-    source = felt_by(PARTS[chip], AtRest() if at_rest else Pump(1, RPM), 1)
+    source = felt_by(PARTS[chip], AtRest() if at_rest else Pump(seed, RPM), seed)
     table = list(np.asarray(source(0.0, period_s, frames)).reshape(-1))
 
     def feel(t0_s: float, period_s: float, count: int) -> list[float]:
@@ -146,7 +146,11 @@ class Rig:
     """A machine heard by `vibration`, felt by `temperature` if given; its baseline is known."""
 
     def __init__(
-        self, vibration: Place, temperature: Place | None = None, at_rest: bool = False
+        self,
+        vibration: Place,
+        temperature: Place | None = None,
+        at_rest: bool = False,
+        seed: int = 1,
     ) -> None:
         self.clock = SteppedClock()
         self.clock.now_ns = 10 * NS
@@ -156,7 +160,7 @@ class Rig:
         self.kept: dict[str, str] = {}
         self._facts: dict[str, Any] = {}
         self._makers: dict[str, Any] = {}
-        source = felt(vibration.chip, vibration.rate_hz, at_rest)
+        source = felt(vibration.chip, vibration.rate_hz, at_rest, seed)
         self.vibration = self._fit("de", Spoilt(vibration, source, self.clock))
         if temperature is not None:
             self.temperature = self._fit("t", Spoilt(temperature, self._degc, self.clock))

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Trust = tuple[str, tuple[str, dict[str, Any]]]
 
 CLIP_OF_RANGE = 0.998  # the last code below full scale of a 10-bit part is at 0.998
-DUPLICATES_MAX = 0.1
 DUPLICATES_LEAST = 0.02
 CHANCE_SIGMAS = 6.0
 RUN_LEAST = 4
@@ -112,7 +111,7 @@ def duplicates_trust(values: "Floats") -> "Trust":
     by_chance = float(np.prod(same.mean(axis=0)))
     spread = (by_chance / len(repeats)) ** 0.5
     excess = float(repeats.mean()) - by_chance
-    too_many = excess > min(DUPLICATES_MAX, DUPLICATES_LEAST + CHANCE_SIGMAS * spread)
+    too_many = excess > DUPLICATES_LEAST + CHANCE_SIGMAS * spread
     if too_many or _longest_run(repeats) > _run_by_chance(by_chance, len(repeats)):
         return CHECK, ("repeats", {"percent": round(100 * float(repeats.mean()))})
     return SOUND
