@@ -53,6 +53,10 @@ class Stream:
         self.thinned = 0
         self.duplicates = 0
 
+    def settled(self) -> int:
+        """How many numbers came, or were given up by name."""
+        return Ranges([*self.received, *self.tombstoned]).count
+
     def known(self) -> Ranges:
         """Every number whose fate is known."""
         both = Ranges([*self.received, *self.tombstoned])
@@ -61,7 +65,7 @@ class Stream:
 
     def given_up(self) -> int:
         """Numbers that a tombstone names and that did not come; of a cut some never were."""
-        return Ranges([*self.received, *self.tombstoned]).count - self.received.count
+        return self.settled() - self.received.count
 
     def highest(self) -> int:
         return max(self.received.highest, self.tombstoned.highest, self.freed_to)
@@ -150,8 +154,9 @@ class Account:
 
     def restore(self, row: Row) -> None:
         """A row that is kept: new, or read from the database at the start."""
-        stream = self.stream(Key(row.device, row.boot, row.lane))
-        stream.received.add(row.first_seq or row.seq, row.seq)
+        key = Key(row.device, row.boot, row.lane)
+        stream = self.stream(key)
+        self._settle(key, stream.received, row.first_seq or row.seq, row.seq)
         stream.thinned += row.seq - row.first_seq if row.first_seq else 0
 
     def bury_all(self, device: str, body: dict[str, Any]) -> set[Key]:
@@ -161,8 +166,18 @@ class Account:
     def bury(self, device: str, body: dict[str, Any]) -> Key:
         """One account of rows that will not come; their stream."""
         key = Key(device, body["boot"], body["lane"])
-        self.stream(key).tombstoned.add(body["seq_from"], body["seq_to"])
+        self._settle(key, self.stream(key).tombstoned, body["seq_from"], body["seq_to"])
         return key
+
+    def _settle(self, key: Key, fate: Ranges, first: int, last: int) -> None:
+        """Rows whose fate is known now; those that seemed to have gone before this ledger, too."""
+        stream, place = self.stream(key), (key.device, key.lane)
+        seemed_gone = first <= stream.base and self._told_base.get(place, 0) > 0
+        before = stream.settled() if seemed_gone else 0
+        fate.add(first, last)
+        if seemed_gone:
+            explained = stream.settled() - before
+            self._told_base[place] -= min(explained, self._told_base[place])
 
     def status(self, device: str, online: bool, lanes: dict[str, Told]) -> None:
         """The device's own account. The first that is heard sets what went before this ledger."""
@@ -213,7 +228,7 @@ class Account:
 
     def _known(self, device: str, lane: str) -> int:
         return sum(
-            stream.known().count - stream.base
+            stream.settled()
             for key, stream in self.streams.items()
             if key.device == device and key.lane == lane
         )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_tools.ledger.account import Account, Hole, Key, Row
+from firmware_tools.ledger.account import Account, Hole, Key, Row, Told
 from firmware_tools.ledger.cli import main
 from firmware_tools.ledger.keep import Keeper, KeepFault
 from firmware_tools.ledger.ranges import Ranges
@@ -113,6 +113,21 @@ def test_what_went_before_the_ledger_is_no_hole_but_a_later_boot_owes_every_row(
     assert account.holes() == [] and account.stream(LIVE).through() == 501
     sent(account, 51, boot=2, freed_to=50)
     assert account.holes() == [Hole(Key(DEVICE, 2, "live"), 1, 50, True)]
+
+
+@pytest.mark.parametrize("left_at_first", [0, 421])
+def test_what_gave_way_before_its_lane_was_heard_is_accounted_for_by_its_tombstone(
+    left_at_first: int,
+) -> None:
+    """Whether the device's first word came before the rows went, or after it."""
+    account = Account()
+    account.status(DEVICE, True, {"history": Told(500, left_at_first)})
+    sent(account, 422, freed_to=421, lane="history")
+    account.bury_all(DEVICE, {"boot": 1, "lane": "history", "seq_from": 1, "seq_to": 421})
+    account.status(DEVICE, True, {"history": Told(500, 422)})
+    assert (account.unaccounted(DEVICE), account.holes()) == (0, [])
+    account.status(DEVICE, True, {"history": Told(500, 424)})
+    assert account.unaccounted(DEVICE) == 2, "what then goes without a word is missed"
 
 
 def test_the_end_of_a_boot_that_never_came_shows_in_the_devices_own_account() -> None:
