@@ -3,8 +3,10 @@
     python -m tests.bench.soak [--seconds 120]
 
 The page is asked twice a second, every window is analysed, and a backlog of another boot drains to
-a real Mosquitto meanwhile at the agent's own rate. Nothing may be lost. The simulated chips run in
-the agent's process: what an accelerometer costs beside a bus that answers at once is taken off.
+a real Mosquitto meanwhile at the agent's own rate. Nothing may be lost, but in moments in which
+the machine itself stands still: a bystander at real-time priority tells how long that was. The
+simulated chips run in the agent's processes: what an accelerometer costs beside a bus that answers
+at once is taken off.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from agent.adapters.store_sqlite import SqliteStore
 from agent.chips import known_chips
 from agent.limits import HISTORY_ROWS_PER_S
 from agent.ports import NewRow
+from tests.bench.bystander import TOLD_MS, Bystander
 from tests.bench.null_bus import simulated_share
 from tests.bench.run import tell
 from tests.mosquitto import Mosquitto
@@ -59,14 +62,18 @@ def soak(name: str, sensors: list[dict[str, Any]], seconds: float, folder: Path)
         )
         agent.start()
         before = agent.wait_for(lambda state: "health" in state and "uplink" in state)
+        bystander = Bystander()
         began, cpu_s = time.monotonic(), agent.cpu_s()
         state = before
         while time.monotonic() - began < seconds:
             time.sleep(0.5)
             state = agent.state()
         share = (agent.cpu_s() - cpu_s) / (time.monotonic() - began)
+        stood = bystander.end()
         lost = state["health"]["lost_samples"] - before["health"]["lost_samples"]
         tell(f"soak {name}: samples lost", lost, "samples", 0)
+        tell(f"soak {name}: longest stall of the machine itself", stood["longest_ms"], "ms", None)
+        tell(f"soak {name}: its stalls above {TOLD_MS:g} ms", stood["stalls"], "stalls", 0)
         tell(f"soak {name}: samples", state["health"]["samples"], "samples", None)
         drained = min(backlog, state["uplink"]["delivered_rows"])
         tell(f"soak {name}: backlog drained meanwhile", drained, "rows", backlog)
