@@ -13,7 +13,6 @@ from sqlite_utils import Database
 
 from agent.limits import (
     BALLAST_COMMITS,
-    BUSY_WAIT_S,
     ROOM_BYTES,
     ROOM_STEP_BYTES,
     STORE_MB,
@@ -29,7 +28,7 @@ from agent.store.moving import copy_for_move, finish_move
 from agent.store.opening import TELEMETRY_FILE, open_or_set_aside
 from agent.store.past import Past
 from agent.store.relief import Relief
-from agent.store.room import is_full, is_refused
+from agent.store.room import FullDisk, checkpoint, is_full, is_refused
 from agent.store.salvage import BROKEN, COMPLETE, TORN
 from agent.worker import Worker
 
@@ -242,12 +241,7 @@ class SqliteStore:
             raise StoreFault(f"{self._directory}: the number of this boot could not be kept")
         for room in self._files.rooms.values():
             room.look()
-        try:
-            self._commit(rows, history, 0)
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
-            self._commit_on_full_disk(rows, history)
+        self._commit_in_room(rows, history)
         self._commits += 1
         if self._commits % BALLAST_COMMITS == 0:
             self._held_up = ""
@@ -270,22 +264,19 @@ class SqliteStore:
             return False
         return True
 
-    def _commit_on_full_disk(
-        self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]"
-    ) -> None:
-        """Older history makes room within the file; alarms may have of the ballast besides."""
+    def _commit_in_room(self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]") -> None:
+        """On a full disk older history makes room within the file; alarms may have of the ballast
+        besides."""
         room = self._files.rooms[TELEMETRY]
-        body_bytes = sum(len(row.body) for row in rows)
-        try:
+        with FullDisk():
             room.within(self._commit, rows, history, 0)
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
-            wanted = (rows, history, ROOM_BYTES + body_bytes)
-            if rows and all(row.lane == ALARM for row in rows):
-                room.insist(ROOM_STEP_BYTES + 2 * body_bytes, self._commit, *wanted)
-            else:
-                room.within(self._commit, *wanted)
+            return
+        body_bytes = sum(len(row.body) for row in rows)
+        wanted = (rows, history, ROOM_BYTES + body_bytes)
+        if rows and all(row.lane == ALARM for row in rows):
+            room.insist(ROOM_STEP_BYTES + 2 * body_bytes, self._commit, *wanted)
+        else:
+            room.within(self._commit, *wanted)
 
     def _commit(
         self, rows: "list[NewRow]", history: "list[tuple[str, int, str]]", room_bytes: int
@@ -308,12 +299,10 @@ class SqliteStore:
         if log_bytes <= WAL_BYTES_MAX or self._commits < self._move_after:
             return
         db = self._db[TELEMETRY]
-        db.execute("PRAGMA busy_timeout=0")
         try:
-            held_up = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            held_up = checkpoint(db, "TRUNCATE")
         except sqlite3.OperationalError:
             held_up = False  # a full disk, which the next commit deals with: these rows are kept
-        db.execute(f"PRAGMA busy_timeout={int(BUSY_WAIT_S * 1000)}")
         if held_up and self._copied(path):
             db.conn.close()
             finish_move(path)
@@ -332,11 +321,8 @@ class SqliteStore:
         room = self._files.rooms.get(TELEMETRY)
         if room is None:
             return work(*arguments)
-        try:
+        with FullDisk():
             return room.within(work, *arguments)
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
         with self._past.guarded(), self._lanes.transaction():
             self._relief.give_way(ROOM_BYTES)
         return work(*arguments)
@@ -381,12 +367,10 @@ class SqliteStore:
     def _keep_capture(self, capture: "Capture") -> None:
         """On a full disk the oldest captures give way."""
         room = self._files.room(CAPTURES)
-        try:
+        with FullDisk():
             room.within(self._write_capture, capture, 0)
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
-            room.within(self._write_capture, capture, CAPTURES_GIVING_WAY)
+            return
+        room.within(self._write_capture, capture, CAPTURES_GIVING_WAY)
 
     def _write_capture(self, capture: "Capture", fewer: int) -> None:
         with self._db[CAPTURES].atomic() as db:

@@ -36,21 +36,15 @@ class Room:
 
     def within(self, work: "Callable[..., Any]", *arguments: "Any") -> "Any":
         """What `work`, a transaction, returns; on a full disk once more, in a log begun anew."""
-        try:
+        with FullDisk():
             return work(*arguments)
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
         self.begin_anew()
         return work(*arguments)
 
     def insist(self, bytes_more: int, work: "Callable[..., Any]", *arguments: "Any") -> "Any":
         """As `within`; what then is still refused may let the database grow by the ballast."""
-        try:
+        with FullDisk():
             return self.within(work, *arguments)
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
         self.grow(bytes_more)
         try:
             return work(*arguments)
@@ -87,11 +81,8 @@ class Room:
 
         Another program that was faster is no error: what is owed is paid the next time.
         """
-        try:
+        with FullDisk():
             self._carry_over()
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
         self._allow(self._pages())
 
     def look(self) -> bool:
@@ -105,31 +96,18 @@ class Room:
         return not self.is_short
 
     def _begin_early(self) -> None:
-        try:
+        with FullDisk():
             self.begin_anew()
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
 
     def _carry_over(self) -> None:
         """Only what the database cannot do without is paid: a reader in the way may leave nothing
         to be carried over, and the log must not grow by the ballast then, but for alarms."""
-        try:
-            self._restart_log()
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
-            owed = self._pages() * self._page_bytes() - size_of(self._path)
-            self._ballast.give(max(0, owed) + SLACK_BYTES)
-            self._restart_log()
-
-    def _restart_log(self) -> None:
-        """Carries it over. A reader who holds it up is not waited for."""
-        self._db.execute("PRAGMA busy_timeout=0")
-        try:
-            self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-        finally:
-            self._db.execute(f"PRAGMA busy_timeout={int(BUSY_WAIT_S * 1000)}")
+        with FullDisk():
+            checkpoint(self._db, "RESTART")
+            return
+        owed = self._pages() * self._page_bytes() - size_of(self._path)
+        self._ballast.give(max(0, owed) + SLACK_BYTES)
+        checkpoint(self._db, "RESTART")
 
     def _pages(self) -> int:
         return int(self._db.execute("PRAGMA page_count").fetchone()[0])
@@ -139,6 +117,25 @@ class Room:
 
     def _allow(self, pages: int) -> None:
         self._db.execute(f"PRAGMA max_page_count={pages}").fetchall()
+
+
+class FullDisk:
+    """`with FullDisk():` what follows the block answers a full disk, and no other error."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        return isinstance(error, sqlite3.OperationalError) and is_full(error)
+
+
+def checkpoint(db: "Any", mode: str) -> bool:
+    """Carries the log over; whether a reader held it up, who is not waited for."""
+    db.execute("PRAGMA busy_timeout=0")
+    try:
+        return bool(db.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0])
+    finally:
+        db.execute(f"PRAGMA busy_timeout={int(BUSY_WAIT_S * 1000)}")
 
 
 def is_full(error: "sqlite3.Error") -> bool:

@@ -53,19 +53,19 @@ class Stream:
         self.thinned = 0
         self.duplicates = 0
 
-    def settled(self) -> int:
-        """How many numbers came, or were given up by name."""
-        return Ranges([*self.received, *self.tombstoned]).count
+    def settled(self) -> Ranges:
+        """Every number that came, or was given up by name."""
+        return Ranges([*self.received, *self.tombstoned])
 
     def known(self) -> Ranges:
         """Every number whose fate is known."""
-        both = Ranges([*self.received, *self.tombstoned])
-        both.add(1, self.base)
-        return both
+        numbers = self.settled()
+        numbers.add(1, self.base)
+        return numbers
 
     def given_up(self) -> int:
         """Numbers that a tombstone names and that did not come; of a cut some never were."""
-        return self.settled() - self.received.count
+        return self.settled().count - self.received.count
 
     def highest(self) -> int:
         return max(self.received.highest, self.tombstoned.highest, self.freed_to)
@@ -173,10 +173,10 @@ class Account:
         """Rows whose fate is known now; those that seemed to have gone before this ledger, too."""
         stream, place = self.stream(key), (key.device, key.lane)
         seemed_gone = first <= stream.base and self._told_base.get(place, 0) > 0
-        before = stream.settled() if seemed_gone else 0
+        before = stream.settled().count if seemed_gone else 0
         fate.add(first, last)
         if seemed_gone:
-            explained = stream.settled() - before
+            explained = stream.settled().count - before
             self._told_base[place] -= min(explained, self._told_base[place])
 
     def status(self, device: str, online: bool, lanes: dict[str, Told]) -> None:
@@ -228,7 +228,7 @@ class Account:
 
     def _known(self, device: str, lane: str) -> int:
         return sum(
-            stream.settled()
+            stream.settled().count
             for key, stream in self.streams.items()
             if key.device == device and key.lane == lane
         )
