@@ -1,5 +1,6 @@
 """The disk beneath the store: what of it is left, what was written, whether it takes anything."""
 
+import contextlib
 import errno
 import os
 
@@ -42,6 +43,34 @@ def written_bytes() -> int:
 def size_of(path: "Path") -> int:
     """Of a file; 0 when there is none."""
     return path.stat().st_size if path.exists() else 0
+
+
+def lengthen(path: "Path", from_bytes: int, more_bytes: int) -> bool:
+    """Whether an open database's file now owns the room of `more_bytes` behind `from_bytes`."""
+    descriptor = _descriptor_of(path)
+    if descriptor is None:
+        return False
+    try:
+        os.posix_fallocate(descriptor, from_bytes, more_bytes)
+    except OSError:
+        return False
+    return True
+
+
+def _descriptor_of(path: "Path") -> "int | None":
+    """One by which this process has the file open already; None where the system does not tell.
+
+    To open a database's file once more, and close it, would take SQLite's locks away (fcntl(2)).
+    """
+    try:
+        wanted = path.stat()
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if os.path.samestat(os.fstat(int(name)), wanted):
+                    return int(name)
+    except OSError:
+        return None
+    return None
 
 
 def fill_up(path: "Path", wanted_bytes: int) -> None:

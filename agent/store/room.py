@@ -11,7 +11,7 @@ rows then take pages that others leave, and the disk may stay full for as long a
 import sqlite3
 
 from agent.limits import BUSY_WAIT_S, LITTLE_BYTES
-from agent.store.disk import fill_up, free_bytes, size_of
+from agent.store.disk import PIECE, fill_up, free_bytes, lengthen, size_of
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -36,8 +36,14 @@ class Room:
 
     def within(self, work: "Callable[..., Any]", *arguments: "Any") -> "Any":
         """What `work`, a transaction, returns; on a full disk once more, in a log begun anew."""
-        with FullDisk():
-            return work(*arguments)
+        try:
+            done = work(*arguments)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+        else:
+            self._own()
+            return done
         self.begin_anew()
         return work(*arguments)
 
@@ -105,9 +111,36 @@ class Room:
         with FullDisk():
             checkpoint(self._db, "RESTART")
             return
-        owed = self._pages() * self._page_bytes() - size_of(self._path)
-        self._ballast.give(max(0, owed) + SLACK_BYTES)
+        self._pay()
+        self._ballast.give(max(0, self._owed_bytes()) + SLACK_BYTES)
         checkpoint(self._db, "RESTART")
+
+    def _own(self) -> None:
+        """The database's file takes the room for what the log is to make of it, while there is any.
+
+        SQLite takes it when it carries the log over: a debt of up to a whole log on a disk that
+        another program has filled by then.
+        """
+        owed_bytes = self._owed_bytes()
+        if owed_bytes > 0:
+            lengthen(self._path, size_of(self._path), owed_bytes + len(PIECE))
+
+    def _pay(self) -> None:
+        """What the log owes, of the ballast: piece by piece, each the file's own at once.
+
+        The pages that lengthen it are the last that SQLite carries over: others are faster.
+        """
+        while (owed_bytes := self._owed_bytes()) > 0:
+            before = self._ballast.held_bytes
+            piece = min(owed_bytes, len(PIECE))
+            self._ballast.give(piece)
+            taken = lengthen(self._path, size_of(self._path), piece)
+            if not taken and self._ballast.held_bytes == before:
+                return  # there is no more of it
+
+    def _owed_bytes(self) -> int:
+        """By how much the log makes the database longer than its file is."""
+        return self._pages() * self._page_bytes() - size_of(self._path)
 
     def _pages(self) -> int:
         return int(self._db.execute("PRAGMA page_count").fetchone()[0])

@@ -1,6 +1,7 @@
 """The disk fills at the worst moment: a long log, a reader in the way, a rival at work."""
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 import threading
@@ -49,6 +50,27 @@ def test_what_a_long_log_owes_the_database_is_paid(disk: SmallDisk, log_share: f
         alarm, _, history = (await store.stats()).lanes
         assert (alarm.evicted, alarm.produced - alarm.delivered) == (0, alarm.backlog)
         assert history.evicted > 0 and history.backlog > 150
+        await store.close()
+
+    asyncio.run(scene())
+
+
+def test_the_room_that_the_log_will_need_is_the_files_own_before_a_rival_comes(
+    disk: SmallDisk,
+) -> None:
+    async def scene() -> None:
+        store, chance = SqliteStore(str(disk.state)), random.Random(2)
+        await store.open()
+        path = disk.state / "telemetry.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+            for _ in range(40):
+                await store.append(rows(chance, HISTORY, 50), [])
+                pages, page_bytes = (
+                    reader.execute(f"PRAGMA {what}").fetchone()[0]
+                    for what in ("page_count", "page_size")
+                )
+                assert path.stat().st_size >= pages * page_bytes
+            assert pages * page_bytes > 40 * 50 * 2000, "the rows lengthened the database"
         await store.close()
 
     asyncio.run(scene())
