@@ -18,6 +18,7 @@ class SmallDisk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.state = path / "state"
+        self.had_room = False  # was ever free of the other program's file
         self._another = path / "another"
 
     def fill(self, but_bytes: int = 0) -> None:
@@ -32,6 +33,7 @@ class SmallDisk:
 
     def free(self) -> None:
         """The other program's file is gone."""
+        self.had_room = True
         if self._another.exists():
             with self._another.open("rb+") as file:
                 file.truncate(0)
