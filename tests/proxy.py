@@ -21,7 +21,9 @@ START_WITHIN_S = 10.0
 
 
 class Proxy:
-    """Listens on `port` once started; `behaviour` is what happens to what passes."""
+    """Listens on `port` once started. `overhear` makes, for each connection, what takes the agent's
+    bytes as they come, whatever becomes of them then.
+    """
 
     def __init__(self, target_port: int, seed: int = 1) -> None:
         self.port = 0
@@ -38,6 +40,7 @@ class Proxy:
         self.black = False
         self.swallow = 0
         self.reset_after: int | None = None
+        self.overhear: Callable[[], Callable[[bytes], None]] = lambda: lambda chunk: None
 
     def start(self) -> "Proxy":
         self._thread.start()
@@ -137,7 +140,11 @@ class _Pair:
         self._forgotten = False
 
     async def run(self) -> None:
-        up = asyncio.ensure_future(self._pass(self._near_reader, self._far_writer, self._limit))
+        up = asyncio.ensure_future(
+            self._pass(
+                self._near_reader, self._far_writer, self._limit, hear=self._proxy.overhear()
+            )
+        )
         down = asyncio.ensure_future(
             self._pass(self._far_reader, self._near_writer, _Pubacks(self._proxy).keep)
         )
@@ -153,6 +160,7 @@ class _Pair:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         change: Callable[[bytes], bytes],
+        hear: Callable[[bytes], None] = lambda chunk: None,
     ) -> None:
         """One direction: a chunk is due when its delay is over; order stays."""
         loop = asyncio.get_running_loop()
@@ -163,6 +171,7 @@ class _Pair:
                 chunk = await reader.read(CHUNK_BYTES)
                 if not chunk:
                     return
+                hear(chunk)
                 await due.put((loop.time() + self._proxy.one_way_s, chunk))
                 if sending.done():
                     return

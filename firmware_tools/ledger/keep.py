@@ -157,6 +157,10 @@ class Keeper:
             if kept is not None and kept.first_seq == row.first_seq and kept != row
         ]
 
+    def tombstones(self) -> list[tuple[str, str]]:
+        """(device, body) of each that is kept."""
+        return list(self._asked(TOMBSTONES))
+
     def load(self) -> Account:
         """The account of what was kept so far. KeepFault, also for what no ledger has written."""
         strange: tuple[type[Exception], ...] = (*_errors(), TypeError, ValueError)
@@ -178,7 +182,7 @@ class Keeper:
             stream = account.stream(Key(device, boot, lane))
             stream.received.add(first, last)
             stream.thinned += last - first
-        for device, body in self._asked(TOMBSTONES):
+        for device, body in self.tombstones():
             try:
                 account.bury_all(device, tombstone_body(body))
             except Invalid as error:  # kept by an earlier version, that let it in

@@ -9,6 +9,9 @@ what the product writes beside rows is written: a new configuration file before 
 then with another mounting (whose baseline is then learned and kept), run hours and starts at the
 first window of each life, alarms' states, captures. The feeder is the agent's way out alone: it is
 up in a moment, and writes a setting five times a second.
+
+A ledger is complete too when numbers were given up. So each run also says how many were, by lane,
+and which of them were rows: what a device puts on the wire is overheard (given_up.py).
 """
 
 import argparse
@@ -31,6 +34,8 @@ from firmware_tools.ledger.receive import Receiver
 from firmware_tools.ledger.show import summary
 from tests.mosquitto import Mosquitto
 from tests.proxy import Proxy
+from tests.scenario.given_up import Ends, GivenUp, cuts
+from tests.scenario.overheard import Overheard
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTLE_S = 60.0
@@ -104,6 +109,9 @@ class Rig:
         self.broker = Mosquitto(folder / "broker")
         self.broker.start()
         self.proxy = Proxy(self.broker.port, seed).start()
+        self.overheard = Overheard()
+        self.proxy.overhear = self.overheard.connection
+        self._kills_ns: list[int] = []
         self._keeper = Keeper(str(folder / "ledger.db"))
         self.account = self._keeper.load()
         self.ledger = self.listening()
@@ -189,6 +197,7 @@ class Rig:
         self._sampling += children_of(self._process.pid)
         self._process.send_signal(number)
         self._process.wait()
+        self._kills_ns.append(time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW))
         self.kills += 1
 
     def kill_broker(self) -> None:
@@ -227,6 +236,11 @@ class Rig:
         self._assert_no_orphans()
         assert not self._keeper.check().damage, self._keeper.check()
         return summary(self.account)
+
+    def given_up(self) -> GivenUp:
+        """What the killed lives gave up, beside what they had put on the wire."""
+        ends = Ends(self._kills_ns, self.overheard.rows)
+        return GivenUp(cuts(self._keeper.tombstones()), self.account, ends)
 
     def settings(self) -> list[str]:
         """The names of what the agent keeps beside rows."""
@@ -291,13 +305,13 @@ def survived(rig: Rig, kills: int) -> dict[str, Any]:
 
 
 def run(plan: Plan, kills: int, seed: int) -> bool:
-    """One run, told; False when it should have been complete and was not."""
+    """One run, told; False when it should have been complete and was not, or gave up too much."""
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         rig = Rig(Path(folder), plan.promise, plan.program, seed, plan.with_broker)
         try:
             told = survived(rig, kills)
-            kept = rig.settings()
+            kept, given_up = rig.settings(), rig.given_up()
         finally:
             rig.close()
     line = {
@@ -313,11 +327,14 @@ def run(plan: Plan, kills: int, seed: int) -> bool:
         "tombstoned": told["tombstoned"],
         "conflicts": len(told["conflicts"]),
         "settings_kept": len(kept),
+        "given_up": given_up.lines(),
+        "beyond_promise": given_up.broken() if plan.must_be_complete else [],
         "complete": told["complete"],
         "seconds": round(time.monotonic() - began_s),
     }
     print(json.dumps(line), flush=True)
-    return bool(told["complete"]) or not plan.must_be_complete
+    kept_word = bool(told["complete"]) and not line["beyond_promise"]
+    return kept_word or not plan.must_be_complete
 
 
 def jobs(kills: int, seed: int, chosen: str | None) -> list[tuple[Plan, int, int]]:

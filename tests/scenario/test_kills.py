@@ -31,6 +31,7 @@ def test_fifty_kills_of_agent_feeder_and_broker_lose_no_committed_row() -> None:
         assert process.returncode == 0, f"{plan}, seed {SEED}: {out}\n{err[-3000:]}"
         told = json.loads(out)
         assert told["kills"] == KILLS[plan] and told["complete"] and told["rows"] > 0, told
+        assert told["beyond_promise"] == [] and told["given_up"]["alarm"]["numbers"] == 0, told
 
 
 def started(plan: str, kills: int) -> "subprocess.Popen[str]":
