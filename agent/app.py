@@ -20,7 +20,7 @@ from agent.analysis.severity import of_site, read_tables, table_for
 from agent.buses import Buses, facts_of, plant_for
 from agent.chips import known_chips
 from agent.core.alarm_state import from_json as alarms_from_json
-from agent.core.bulletin import Bulletin
+from agent.core.bulletin import DEGRADED, UNSAVED_ALARMS, Bulletin
 from agent.core.mailbox import Mailbox
 from agent.core.operating_state import unseen_machine, with_usage
 from agent.limits import (
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from agent.config import Settings
 
 
-STATUS_KEYS = ("device", "config", "degraded", "uplink", "store", "clock")
+STATUS_KEYS = ("device", "config", DEGRADED, UNSAVED_ALARMS, "uplink", "store", "clock")
 
 
 class Agent:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEGRADED = "degraded"
+UNSAVED_ALARMS = "unsaved_alarms"  # [{"kind", "body"}, …]: those that the disk does not take
 
 
 class Bulletin:

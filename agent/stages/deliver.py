@@ -9,6 +9,7 @@ import asyncio
 import json
 import random
 
+from agent.core.bulletin import UNSAVED_ALARMS
 from agent.limits import RECONNECT_S_MAX, RECONNECT_S_MIN, STATUS_INTERVAL_S, TELL_INTERVAL_S
 from agent.ports import LinkDown, StoreFault, StoreStats
 from agent.stages.drain import RECEIVER, Drain
@@ -95,11 +96,18 @@ class Deliverer:
         """The retained status message, whenever it would say something new."""
         told = b""
         while True:
+            unsaved = self._bulletin.get(UNSAVED_ALARMS)
             status = self._status("online")
             if status != told:
                 await link.publish(f"{self._root}/status", status, retain=True)
                 told = status
-            await self._clock.sleep(STATUS_INTERVAL_S)
+            await first_to_end([self._clock.sleep(STATUS_INTERVAL_S), self._other_alarms(unsaved)])
+
+    async def _other_alarms(self, told: "list[Any] | None") -> None:
+        """Until other alarms than `told` have nothing but the status message to go with."""
+        version = self._bulletin.version
+        while self._bulletin.get(UNSAVED_ALARMS) == told:
+            version = await self._bulletin.changed(version)
 
     async def _count(self, drain: "Drain") -> None:
         """The counts on the page: when they change, and not more often than a person reads."""

@@ -3,7 +3,8 @@
 A row's lane is chosen when it is produced: alarm when urgent, live while the uplink is connected,
 else history. Each lane has its interval between commits; an alarm commits at once with all that
 waited. The store numbers rows when it takes them, so that numbers have no holes; while the disk
-does not take rows they wait in memory, bounded, and the agent says that it is degraded.
+does not take rows they wait in memory, bounded, and the agent says that it is degraded: the newest
+alarms among them go with the status message, so that a dead card silences no machine.
 
 A live row is handed over at once, to be sent from memory. It is committed when it has not been
 acknowledged within its lane's interval; else only the account is, with history's.
@@ -14,6 +15,7 @@ import json
 import logging
 from collections import namedtuple
 
+from agent.core.bulletin import UNSAVED_ALARMS
 from agent.limits import (
     COMMIT_BYTES,
     COMMIT_INTERVAL_S,
@@ -21,6 +23,7 @@ from agent.limits import (
     RECORDS_COMMITTED,
     RECORDS_QUEUED,
     STORE_RETRY_S,
+    UNSAVED_TOLD,
 )
 from agent.ports import ALARM, HISTORY, LIVE, NewRow, StoreFault
 
@@ -59,6 +62,7 @@ class Recorder:
         self._look_ns: "int | None" = None  # when a row in memory alone may be due
         self._writing: "asyncio.Future[bool] | None" = None
         self._failing = False
+        self._unsaved: "list[Any]" = []  # alarms that wait in memory, as they are told
         self.produced_rows = 0
         self.dropped_rows = 0
         self.unwritten_rows = 0
@@ -171,8 +175,10 @@ class Recorder:
         except StoreFault as fault:
             self._say_failing(fault)
             await self._commit_alarms(held)
+            self._tell_unsaved()
             return False
         self._written(held)
+        self._tell_unsaved()
         if self._failing:
             self._failing = False
             self._bulletin.recover(DEGRADED)
@@ -193,6 +199,14 @@ class Recorder:
         self.produced_rows += len(held)
         gone = {id(one) for one in held}
         self._pending = [one for one in self._pending if id(one) not in gone]
+
+    def _tell_unsaved(self) -> None:
+        """Alarms that the disk does not take have no number, and go with the status message."""
+        waiting = [record for row, record in self._pending if self._failing and row.lane == ALARM]
+        told = [{"kind": one.kind, "body": one.body} for one in waiting[-UNSAVED_TOLD:]]
+        if told != self._unsaved:
+            self._unsaved = told
+            self._bulletin.post(UNSAVED_ALARMS, told)
 
     def _say_failing(self, fault: "StoreFault") -> None:
         self._failing = True

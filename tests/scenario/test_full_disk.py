@@ -88,3 +88,29 @@ def test_on_a_full_disk_rows_are_kept_and_delivered_and_the_status_says_so(
         agent.close()
         receiver.close()
         broker.stop()
+
+
+def test_a_machines_alarms_come_through_although_the_disk_takes_nothing(
+    disk: SmallDisk, tmp_path: Path
+) -> None:
+    (tmp_path / "broker").mkdir()
+    broker = Mosquitto(tmp_path / "broker")
+    broker.start()
+    more = {"state_dir": str(disk.state)}
+    agent = RunningAgent(tmp_path, broker.port, simulation=HEALTHY, more=more)
+    receiver = Receiver(broker.port)
+    try:
+        disk.fill()
+        agent.start()
+        receiver.wait_for(lambda held: any(s.get("unsaved_alarms") for s in held.status), 20.0)
+        (one, *_) = receiver.status[-1]["unsaved_alarms"]
+        assert one["kind"] == "state_change" and one["body"]["machine"]
+        disk.free()
+        receiver.wait_for(lambda held: held.status[-1].get("unsaved_alarms") == [], 20.0)
+        receiver.wait_for(lambda held: held.seqs(held.status[-1]["boot"], "alarm"), 20.0)
+        bodies = [row["body"] for key, row in receiver.rows.items() if key[1] == "alarm"]
+        assert one["body"] in bodies and not receiver.invalid
+    finally:
+        agent.close()
+        receiver.close()
+        broker.stop()

@@ -3,9 +3,9 @@
 import asyncio
 import json
 
-from agent.core.bulletin import Bulletin
+from agent.core.bulletin import UNSAVED_ALARMS, Bulletin
 from agent.core.mailbox import Mailbox
-from agent.limits import RECORDS_QUEUED
+from agent.limits import RECORDS_QUEUED, UNSAVED_TOLD
 from agent.ports import ALARM, HISTORY, LIVE, NewRow, StoreFault
 from agent.stages.keep import Keeper
 from agent.stages.record import Record, Recorder
@@ -37,6 +37,37 @@ def test_a_full_disk_takes_the_alarms_and_the_rest_waits() -> None:
         kept = [json.loads(row.body)["n"] for row in await store.oldest(ALARM, 0, 100)]
         assert kept == [0, 5] and recorder.unwritten_rows == 8
         assert "full" in bulletin.get("degraded")["store"]
+
+    asyncio.run(scene())
+
+
+def test_alarms_that_the_disk_does_not_take_are_told_until_it_does() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        store.full = True
+        recorder, records, bulletin = recorder_of(store)
+        for n in range(UNSAVED_TOLD + 5):
+            records.put(Record("verdict", {"n": n}, None, False))
+            records.put(Record("alarm_change", {"n": n}, None, True))
+        assert bulletin.get(UNSAVED_ALARMS) is None
+        await recorder.finish()
+        told = bulletin.get(UNSAVED_ALARMS)
+        assert [one["kind"] for one in told] == UNSAVED_TOLD * ["alarm_change"]
+        assert [one["body"]["n"] for one in told] == list(range(5, UNSAVED_TOLD + 5))
+        store.full = False
+        await recorder.finish()
+        assert bulletin.get(UNSAVED_ALARMS) == [] and not bulletin.get("degraded")
+
+    asyncio.run(scene())
+
+
+def test_alarms_that_have_their_reserve_are_not_told_as_unsaved() -> None:
+    async def scene() -> None:
+        recorder, records, bulletin = recorder_of(AlarmsOnly())
+        records.put(Record("verdict", {}, None, False))
+        records.put(Record("alarm_change", {}, None, True))
+        await recorder.finish()
+        assert bulletin.get("degraded")["store"] and not bulletin.get(UNSAVED_ALARMS)
 
     asyncio.run(scene())
 
