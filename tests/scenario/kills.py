@@ -8,7 +8,8 @@ learns, connects, samples and delivers, and after alarms. Meanwhile the network 
 what the product writes beside rows is written: a new configuration file before each life, now and
 then with another mounting (whose baseline is then learned and kept), run hours and starts at the
 first window of each life, alarms' states, captures. The feeder is the agent's way out alone: it is
-up in a moment, and writes a setting five times a second.
+up in a moment, and writes a setting five times a second. The quiet one has few urgent rows, so that
+its lives end with live rows that are in memory alone.
 
 A ledger is complete too when numbers were given up. So each run also says how many were, by lane,
 and which of them were rows: what a device puts on the wire is overheard (given_up.py).
@@ -65,6 +66,7 @@ class Lives(NamedTuple):
 LIVES = {
     "agent": Lives((0.0, 2.5), (0.0, 4.0), (14.0, 25.0), (30, 68, 2)),
     "feeder": Lives((0.0, 0.7), (0.0, 1.5), (0.0, 1.5), (30, 70, 0)),
+    "quiet": Lives((0.0, 0.7), (0.0, 1.5), (1.5, 5.0), (10, 30, 60)),
 }
 
 
@@ -90,6 +92,8 @@ PLANS = {
     "agent-lossy": Plan("agent", "broker", True, 0.1),
     "feeder": Plan("feeder", "broker", False, 0.2),
     "feeder-receipts": Plan("feeder", "receiver", True, 0.2),
+    "quiet": Plan("quiet", "broker", False, 0.1),
+    "quiet-receipts": Plan("quiet", "receiver", True, 0.1),
 }
 
 
@@ -136,8 +140,8 @@ class Rig:
 
     def _words(self) -> list[str]:
         state, port = self._folder / "state", self.proxy.port
-        if self.program == "feeder":
-            return ["tests.scenario.feeder", str(state), str(port), self._promise]
+        if self.program != "agent":
+            return ["tests.scenario.feeder", str(state), str(port), self._promise, self.program]
         return ["agent", "run", "--config", str(self._configured(port))]
 
     def _configured(self, port: int) -> Path:
@@ -263,7 +267,7 @@ class Rig:
     def _drained(self) -> "subprocess.Popen[bytes]":
         held = configuration(self._folder / "state", 0, ("127.0.0.1", self.broker.port), "es")
         held["broker"]["receipt"] = self._promise
-        if self.program == "feeder":
+        if self.program != "agent":
             held["device"] = {"site": "chaos", "name": "feeder"}
         path = self._folder / "drain.json"
         path.write_text(json.dumps(held))
