@@ -212,7 +212,8 @@ def test_simulated_buses_are_scanned_as_they_are_configured(tmp_path: Path) -> N
     held["sensors"] = CONFIG["sensors"][:2]
     (tmp_path / "c.json").write_text(json.dumps(held))
     command = [sys.executable, "-m", "agent", "sensors", "scan", "--config", "c.json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    paths = os.pathsep.join((str(ROOT), os.environ["PYTHONPATH"]))
+    environment = {**os.environ, "PYTHONPATH": paths}
     command += ["--lang", "en"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
