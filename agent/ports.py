@@ -157,9 +157,11 @@ CLOCK = "clock"  # kind; body: how rows of a boot are to be dated; in the alarm 
 NOT_ALARMS = (TOMBSTONE, CLOCK, "config_reported")  # urgent, but no reason to keep what is around
 
 # One lane's account since the file began: produced = delivered + evicted + refused + backlog, in
-# rows as they were produced. `bytes`: of what it holds.
+# rows as they were produced. `bytes`: of what it holds. `unsure`: of `evicted`, numbers that power
+# cuts left behind: at most so many were rows, and those may have come all the same.
 LaneStats = namedtuple(
-    "LaneStats", ("lane", "produced", "delivered", "evicted", "refused", "backlog", "bytes")
+    "LaneStats",
+    ("lane", "produced", "delivered", "evicted", "refused", "backlog", "bytes", "unsure"),
 )
 
 # All lanes together since `open`, what was carried over included; `lanes`: a LaneStats each.

@@ -32,7 +32,8 @@ from agent.store.tombstone import account_of, bodies, carried_by
 
 # `marks`: of the lane live: {boot: (seq at the account, numbers up to here are set aside)}.
 # `buried`: rows that left with a tombstone of their own, for tests to look at.
-Disk = namedtuple("Disk", ("rows", "produced", "evicted", "refused", "marks", "buried"))
+# `unsure`: of those evicted in the lane live, numbers that crashes left behind: [count].
+Disk = namedtuple("Disk", ("rows", "produced", "evicted", "refused", "marks", "buried", "unsure"))
 
 
 def _id(row: Row) -> int:
@@ -53,7 +54,7 @@ class MemoryStore:
         self._rows_max = rows_max
         produced, evicted, refused = (dict.fromkeys(LANES, 0) for _ in range(3))
         empty: dict[str, list[Row]] = {lane: [] for lane in LANES}
-        self.disk = disk or Disk(empty, produced, evicted, refused, {}, [])
+        self.disk = disk or Disk(empty, produced, evicted, refused, {}, [], [0])
         self.waiting: list[Row] = []  # held in memory alone
         self._express = False
         self._unkept = 0
@@ -183,7 +184,8 @@ class MemoryStore:
         if lane == LIVE:
             held, produced = held + len(self.waiting), produced + len(self.waiting) + self._unkept
         delivered = produced - evicted - refused - held
-        return LaneStats(lane, produced, delivered, evicted, refused, held, 0)
+        unsure = disk.unsure[0] if lane == LIVE else 0
+        return LaneStats(lane, produced, delivered, evicted, refused, held, 0, unsure)
 
     def _add(self, row: NewRow) -> None:
         self.disk.rows[row.lane].append(self._numbered(row))
@@ -221,6 +223,7 @@ class MemoryStore:
             if through > seq:
                 self.disk.produced[LIVE] += through - seq
                 self.disk.evicted[LIVE] += through - seq
+                self.disk.unsure[0] += through - seq
                 self._tell([account_of(LIVE, boot, (seq + 1, through), CUT, through - seq)])
 
     def _free(self) -> None:

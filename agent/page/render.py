@@ -208,8 +208,11 @@ def _store(store: "dict[str, Any] | None", language: str) -> str:
     if store is None:
         return ""
     lanes = store["lanes"].values()
-    gone = sum(lane["evicted"] for lane in lanes)
-    note = text("store.given_up", language, rows=gone) if gone else ""
+    unsure = sum(lane["unsure"] for lane in lanes)
+    gone = sum(lane["evicted"] for lane in lanes) - unsure
+    notes = [text("store.given_up", language, rows=gone)] if gone else []
+    notes += [text("store.at_most", language, rows=unsure)] if unsure else []
+    note = "; ".join(notes)
     size = f"{store['file_mb']} MB"
     limit = text("store.of", language, limit=f"{store['limit_mb']:g}")
     rows = _row("label.store", f"{size} {limit}", note, language)

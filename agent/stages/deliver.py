@@ -158,7 +158,7 @@ class Deliverer:
 
 def _account(lane: "Any") -> "dict[str, int]":
     """Of one lane since its file began: produced = delivered + evicted + refused + backlog."""
-    names = ("produced", "delivered", "evicted", "refused", "backlog")
+    names = ("produced", "delivered", "evicted", "refused", "backlog", "unsure")
     return {name: getattr(lane, name) for name in names}
 
 

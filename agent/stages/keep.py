@@ -55,7 +55,10 @@ class Keeper:
 
 
 def facts(stats: "StoreStats") -> "dict[str, Any]":
-    """The account as JSON: produced = delivered + evicted + refused + backlog, lane by lane."""
+    """The account as JSON: produced = delivered + evicted + refused + backlog, lane by lane.
+
+    `unsure`: of `evicted`, numbers that power cuts left behind.
+    """
     return {
         "file_mb": round(stats.file_bytes / 2**20, 1),
         "wal_mb": round(stats.wal_bytes / 2**20, 1),
@@ -68,6 +71,7 @@ def facts(stats: "StoreStats") -> "dict[str, Any]":
                 "evicted": lane.evicted,
                 "refused": lane.refused,
                 "backlog": lane.backlog,
+                "unsure": lane.unsure,
             }
             for lane in stats.lanes
         },

@@ -7,7 +7,7 @@ which: the next one gives up what the disk does not know of.
 
 from agent.core.wire import bytes_of
 from agent.limits import BUNDLE_BYTES, EXPRESS_ROWS
-from agent.ports import Row, row_boot, row_id, row_seq
+from agent.ports import LaneStats, Row, row_boot, row_id, row_seq
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Lane:
         self.delivered = 0
         self.evicted = 0
         self.refused = 0
+        self.unsure = 0  # of `evicted`, numbers that boots without an end left behind
         self.bytes = [0, 0, 0, 0]  # by level
         self.partly = 0  # acknowledged rows of the bundle that `acked` lies within
         self.held: "tuple[Row, ...]" = ()  # in memory alone, after all that the disk has
@@ -121,10 +122,24 @@ class Lane:
             self.ended = (boot, first, reserved)
             self.produced += reserved - first + 1
             self.evicted += reserved - first + 1
+            self.unsure += reserved - first + 1
 
     def account(self) -> "tuple[Any, ...]":
-        """As it is kept: lane, produced, evicted, refused, and the marks."""
+        """As it is kept: lane, produced, evicted, refused, the marks, and what is unsure."""
         boot, seq, reserved = self.marks
         self.marks = (boot, self.seq if boot == self.boot else seq, reserved)
         self.unkept = 0
-        return (self.name, self.produced, self.evicted, self.refused, *self.marks)
+        counts = (self.name, self.produced, self.evicted, self.refused)
+        return (*counts, *self.marks, self.unsure)
+
+    def stats(self) -> "LaneStats":
+        return LaneStats(
+            self.name,
+            self.produced,
+            self.delivered,
+            self.evicted,
+            self.refused,
+            self.backlog,
+            sum(self.bytes),
+            self.unsure,
+        )

@@ -18,7 +18,6 @@ from agent.ports import (
     LANES,
     LIVE,
     TOMBSTONE,
-    LaneStats,
     NewRow,
     row_boot,
     row_id,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from agent.ports import Row
+    from agent.ports import LaneStats, Row
 
 TABLES = (
     *(
@@ -42,7 +41,7 @@ TABLES = (
         for lane in LANES
     ),
     "CREATE TABLE ledger (lane TEXT PRIMARY KEY, produced INTEGER, evicted INTEGER,"
-    " refused INTEGER, boot INTEGER, seq INTEGER, reserved INTEGER)",
+    " refused INTEGER, boot INTEGER, seq INTEGER, reserved INTEGER, unsure INTEGER)",
     "CREATE TABLE refused (place INTEGER PRIMARY KEY, lane TEXT, id INTEGER, mono_ns INTEGER,"
     " kind TEXT, body TEXT, reason TEXT)",
 )
@@ -315,18 +314,7 @@ class Lanes:
             self._keep_account(lane)
 
     def stats(self) -> "tuple[LaneStats, ...]":
-        return tuple(
-            LaneStats(
-                lane.name,
-                lane.produced,
-                lane.delivered,
-                lane.evicted,
-                lane.refused,
-                lane.backlog,
-                sum(lane.bytes),
-            )
-            for lane in self._lanes.values()
-        )
+        return tuple(lane.stats() for lane in self._lanes.values())
 
     def oldest_mono_ns(self) -> "int | None":
         """When the oldest row was produced that still waits, by this boot's clock; else None."""
@@ -418,22 +406,25 @@ class Lanes:
 
     def _keep_account(self, lane: "Lane") -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO ledger (lane, produced, evicted, refused, boot, seq, reserved)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO ledger (lane, produced, evicted, refused, boot, seq, reserved,"
+            " unsure) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             lane.account(),
         )
 
     def _count(self, lane: "Lane") -> None:
         """What the file says of the lane: rows it holds, and the account of those that left."""
-        query = "SELECT produced, evicted, refused, boot, seq, reserved FROM ledger WHERE lane = ?"
-        kept = self._db.execute(query, (lane.name,)).fetchone() or (0,) * 6
+        query = (
+            "SELECT produced, evicted, refused, unsure, boot, seq, reserved FROM ledger"
+            " WHERE lane = ?"
+        )
+        kept = self._db.execute(query, (lane.name,)).fetchone() or (0,) * 7
         lane.newest = self._number(f"SELECT MAX(id) FROM {lane.table}")
         query = f"SELECT level, SUM(LENGTH(body)) FROM {lane.table} GROUP BY level"
         for level, size in self._db.execute(query).fetchall():
             if level in range(LEVELS):
                 lane.bytes[level] += size
-        lane.produced, lane.evicted, lane.refused = kept[:3]
-        lane.marks = kept[3:]
+        lane.produced, lane.evicted, lane.refused, lane.unsure = kept[:4]
+        lane.marks = kept[4:]
         self._balance(lane)
 
     def _balance(self, lane: "Lane") -> None:

@@ -37,13 +37,22 @@ def telemetry_1_to_2(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> Non
 
 def telemetry_2_to_3(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
     """Schema 2 knew of no numbers that are used ahead of a transaction."""
+    _ledger_anew(db, tables, "0, 0, 0")
+
+
+def telemetry_3_to_4(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
+    """Schema 3 counted numbers that a power cut left behind as rows that were given up."""
+    _ledger_anew(db, tables, "boot, seq, reserved")
+
+
+def _ledger_anew(db: "sqlite3.Connection", tables: "tuple[str, ...]", marks: str) -> None:
+    """The table as it is now. `marks`: boot, seq and reserved, from the one before."""
     db.execute("ALTER TABLE ledger RENAME TO ledger_before")
     for statement in tables:
         if "TABLE ledger " in statement:
             db.execute(statement)
-    db.execute(
-        "INSERT INTO ledger SELECT lane, produced, evicted, refused, 0, 0, 0 FROM ledger_before"
-    )
+    kept = f"lane, produced, evicted, refused, {marks}, 0"
+    db.execute(f"INSERT INTO ledger SELECT {kept} FROM ledger_before")
     db.execute("DROP TABLE ledger_before")
 
 

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 FileKind = namedtuple("FileKind", ("schema", "tables", "moves"))
 BOOTS = "CREATE TABLE boots (boot INTEGER PRIMARY KEY)"
 TELEMETRY_FILE = FileKind(
-    3,
+    4,
     (*lanes.TABLES, *past.TABLES, *relief.TABLES, *dates.TABLES, BOOTS),
-    {1: old_files.telemetry_1_to_2, 2: old_files.telemetry_2_to_3},
+    {
+        1: old_files.telemetry_1_to_2,
+        2: old_files.telemetry_2_to_3,
+        3: old_files.telemetry_3_to_4,
+    },
 )
 CAPTURES_FILE = FileKind(1, (*captures.TABLES, BOOTS), {})
 SETTINGS_FILE = FileKind(1, ("CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT)", BOOTS), {})

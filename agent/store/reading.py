@@ -41,8 +41,8 @@ def account(db: "sqlite3.Connection") -> "tuple[int, list[LaneStats]]":
 
 
 def _lane(db: "sqlite3.Connection", lane: str) -> "LaneStats":
-    query = "SELECT produced, evicted, refused FROM ledger WHERE lane = ?"
-    produced, evicted, refused = db.execute(query, (lane,)).fetchone() or (0, 0, 0)
+    query = "SELECT produced, evicted, refused, unsure FROM ledger WHERE lane = ?"
+    produced, evicted, refused, unsure = db.execute(query, (lane,)).fetchone() or (0, 0, 0, 0)
     held, size = db.execute(
         f"SELECT COALESCE(SUM(covered), 0), COALESCE(SUM(LENGTH(body)), 0) FROM {lane}_lane"
     ).fetchone()
@@ -50,7 +50,7 @@ def _lane(db: "sqlite3.Connection", lane: str) -> "LaneStats":
     total = (db.execute(newest).fetchone() or (0,))[0]
     produced = max(produced, total)
     delivered = max(0, produced - evicted - refused - held)
-    return LaneStats(lane, produced, delivered, evicted, refused, held, size)
+    return LaneStats(lane, produced, delivered, evicted, refused, held, size, unsure)
 
 
 def export(db: "sqlite3.Connection", target: "Path") -> None:

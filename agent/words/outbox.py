@@ -108,12 +108,15 @@ def _facts(db: "sqlite3.Connection", path: "Path") -> "dict[str, Any]":
 
 
 def _lines(facts: "dict[str, Any]", language: str) -> "list[str]":
-    keys = ("produced", "delivered", "evicted", "refused", "backlog")
+    keys = ("produced", "delivered", "evicted", "unsure", "refused", "backlog")
     head = "".join(f"{text(f'outbox.{key}', language):>14}" for key in keys)
     made = [f"{'':10}{head}"]
     for lane, counts in facts["lanes"].items():
         name = text(f"outbox.lane.{lane}", language)
-        made.append(f"{name:10}" + "".join(f"{counts[key]:>14}" for key in keys))
+        shown = {**counts, "evicted": counts["evicted"] - counts["unsure"]}
+        made.append(f"{name:10}" + "".join(f"{shown[key]:>14}" for key in keys))
+    unsure = sum(counts["unsure"] for counts in facts["lanes"].values())
+    made += [text("outbox.at_most", language, rows=unsure)] if unsure else []
     size = round((facts["file_bytes"] + facts["wal_bytes"]) / 2**20, 1)
     made.append(text("outbox.size", language, mb=size, boot=facts["boot"]))
     made += [text("outbox.set_aside", language, file=name) for name in facts["set_aside"]]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from firmware_tools.ledger.ranges import Ranges
 
 TOMBSTONE, CLOCK = "tombstone", "clock"
+CUT = "power cut"  # reason of a tombstone: its numbers were set aside, at most so many are rows
 REFUSALS = 16  # that are told; all are counted
 
 
@@ -50,6 +51,7 @@ class Stream:
         self.freed_to = 0
         self.received = Ranges()
         self.tombstoned = Ranges()
+        self.cut = Ranges()  # of those, by a power cut
         self.thinned = 0
         self.duplicates = 0
 
@@ -64,8 +66,12 @@ class Stream:
         return numbers
 
     def given_up(self) -> int:
-        """Numbers that a tombstone names and that did not come; of a cut some never were."""
+        """Numbers that a tombstone names and that did not come."""
         return self.settled().count - self.received.count
+
+    def unsure(self) -> int:
+        """Of those given up, numbers that a power cut left behind: at most so many were rows."""
+        return Ranges([*self.received, *self.cut]).count - self.received.count
 
     def highest(self) -> int:
         return max(self.received.highest, self.tombstoned.highest, self.freed_to)
@@ -167,6 +173,8 @@ class Account:
         """One account of rows that will not come; their stream."""
         key = Key(device, body["boot"], body["lane"])
         self._settle(key, self.stream(key).tombstoned, body["seq_from"], body["seq_to"])
+        if body.get("reason") == CUT:
+            self.stream(key).cut.add(body["seq_from"], body["seq_to"])
         return key
 
     def _settle(self, key: Key, fate: Ranges, first: int, last: int) -> None:

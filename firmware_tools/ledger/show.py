@@ -14,6 +14,7 @@ COLUMNS = (
     ("rows", 10),
     ("thinned", 8),
     ("given up", 8),
+    ("at most", 8),
     ("copies", 8),
     ("open", 6),
     ("LOST", 6),
@@ -31,6 +32,7 @@ def lines(account: Account) -> list[dict[str, Any]]:
             "rows": stream.received.count - stream.thinned,
             "thinned": stream.thinned,
             "tombstoned": stream.given_up(),
+            "unsure": stream.unsure(),
             "duplicates": stream.duplicates,
             "before": stream.base,
             "open": sum(h.last - h.first + 1 for h in stream.holes() if not h.lost),
@@ -50,6 +52,7 @@ def summary(account: Account) -> dict[str, Any]:
         "rows": sum(line["rows"] for line in lines(account)),
         "duplicates": sum(stream.duplicates for stream in account.streams.values()),
         "tombstoned": sum(stream.given_up() for stream in account.streams.values()),
+        "unsure": sum(stream.unsure() for stream in account.streams.values()),
         "thinned": sum(stream.thinned for stream in account.streams.values()),
         "clock_corrections": sum(account.clock_corrections.values()),
         "invalid": account.invalid,
@@ -76,7 +79,8 @@ def table(account: Account, note: str) -> str:
     rows = []
     for line in lines(account):
         values = [line[name] for name in ("device", "boot", "lane", "through", "rows", "thinned")]
-        values += [line["tombstoned"], line["duplicates"], line["open"] or "", line["lost"] or ""]
+        values += [line["tombstoned"] - line["unsure"], line["unsure"] or ""]
+        values += [line["duplicates"], line["open"] or "", line["lost"] or ""]
         rows.append(" ".join(f"{v!s:>{w}}" for v, (_, w) in zip(values, COLUMNS, strict=True)))
     told = summary(account)
     rest = [f"missing by the device's own account: {d} {n}" for d, n in told["unaccounted"].items()]

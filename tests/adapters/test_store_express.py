@@ -130,6 +130,7 @@ def test_what_an_ended_boot_may_have_used_is_given_up_once(kind: str, tmp_path: 
     async def second(store: Any) -> None:
         (tombstone,) = await store.oldest(ALARM, 0, 10)
         body = json.loads(tombstone.body)
+        assert [one.unsure for one in (await store.stats()).lanes] == [0, EXPRESS_ROWS, 0]
         told = [body[name] for name in ("lane", "seq_from", "seq_to", "count", "reason")]
         assert told == [LIVE, 2, 1 + EXPRESS_ROWS, EXPRESS_ROWS, CUT]
         assert body["boot"] == store.boot - 1 == row_boot(tombstone.id) - 1
@@ -139,6 +140,7 @@ def test_what_an_ended_boot_may_have_used_is_given_up_once(kind: str, tmp_path: 
 
     async def third(store: Any) -> None:
         assert len(await store.oldest(ALARM, 0, 10)) == 1
+        assert (await store.stats()).lanes[1].unsure == EXPRESS_ROWS
         assert await account(store) == (1 + EXPRESS_ROWS, 0, EXPRESS_ROWS, 1)
 
     lives(kind, tmp_path, first, second, third)

@@ -110,6 +110,41 @@ def test_a_file_of_schema_1_is_carried_on_without_losing_a_row(tmp_path: Path) -
     assert opened(tmp_path, check) == ()
 
 
+@pytest.mark.parametrize("schema", [2, 3])
+def test_the_account_of_an_older_file_is_carried_on(tmp_path: Path, schema: int) -> None:
+    async def fill(store: SqliteStore) -> None:
+        assert not await store.hold(rows_of(1, 2), [])
+        await store.append(rows_of(1, 10), [])
+        await store.ack(LIVE, row_id(store.boot, 3))
+        await store.set_aside(LIVE, row_id(store.boot, 4), "too large")
+
+    async def check(store: SqliteStore) -> None:
+        assert [row_seq(row.id) for row in await store.oldest(LIVE, 0, 100)] == list(range(5, 11))
+        live = (await store.stats()).lanes[1]
+        assert (live.produced, live.delivered, live.refused, live.backlog) == (10, 3, 1, 6)
+        assert (live.evicted, live.unsure) == (0, 0)
+
+    opened(tmp_path, fill)
+    make_older(tmp_path / "telemetry.db", schema)
+    assert opened(tmp_path, check) == () and opened(tmp_path, check) == ()
+
+
+def make_older(path: Path, schema: int) -> None:
+    """The account as that schema kept it."""
+    columns = ["lane", "produced", "evicted", "refused", "boot", "seq", "reserved"]
+    columns = columns if schema == 3 else columns[:4]
+    kinds = ["TEXT PRIMARY KEY", *["INTEGER"] * (len(columns) - 1)]
+    made = ", ".join(f"{name} {kind}" for name, kind in zip(columns, kinds, strict=True))
+    db = sqlite3.connect(path)
+    db.execute("ALTER TABLE ledger RENAME TO newer")
+    db.execute(f"CREATE TABLE ledger ({made})")
+    db.execute(f"INSERT INTO ledger SELECT {', '.join(columns)} FROM newer")
+    db.execute("DROP TABLE newer")
+    db.execute(f"PRAGMA user_version={schema}")
+    db.commit()
+    db.close()
+
+
 SCHEMA_1 = (
     "CREATE TABLE live"
     " (id INTEGER PRIMARY KEY, mono_ns INTEGER, kind TEXT, body TEXT, crc INTEGER)",

@@ -333,3 +333,26 @@ def test_a_number_that_was_given_up_and_came_has_come() -> None:
     account.bury("s/d", {"boot": 1, "lane": "live", "seq_from": 4, "seq_to": 10})
     told = summary(account)
     assert (told["rows"], told["tombstoned"], told["complete"]) == (5, 5, True)
+
+
+def test_what_a_power_cut_left_behind_is_at_most_so_many_rows(tmp_path: Path) -> None:
+    keeper, account = Keeper(str(tmp_path / "ledger.db")), Account()
+    sent(account, 1, 2, 3, 4, 5, 17)
+    bodies = [
+        {**GONE, "seq_from": 4, "seq_to": 10, "count": 7, "reason": "power cut"},
+        {**GONE, "seq_from": 11, "seq_to": 16, "count": 6, "reason": "limit"},
+    ]
+    graves = [
+        Row(DEVICE, 1, "alarm", seq, 0, 0, "tombstone", json.dumps(body))
+        for seq, body in enumerate(bodies, 1)
+    ]
+    for row in account.take(DEVICE, {"boot": 1, "lane": "alarm", "freed_to": 0}, graves):
+        account.bury_all(DEVICE, json.loads(row.body))
+    keeper.keep(graves, list(account.streams.values()), [])
+    again = keeper.load()
+    keeper.close()
+    told = summary(account)
+    assert (told["tombstoned"], told["unsure"], told["complete"]) == (11, 5, True)
+    assert again.stream(LIVE).unsure() == 7, "rows 4 and 5 were not kept in this database"
+    line = next(line for line in table(account, "").splitlines() if " live " in line)
+    assert line.split()[-4:] == ["0", "6", "5", "0"], "thinned, given up, at most, copies"

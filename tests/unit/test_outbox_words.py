@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from agent.analysis.capture import recording, spectrum
 from agent.analysis.npz import read_npz
 from agent.analysis.spectra import power_spectrum
 from agent.cli import main
-from agent.limits import CAPTURES_BYTES
+from agent.limits import CAPTURES_BYTES, EXPRESS_ROWS
 from agent.ports import ALARM, LIVE, NewRow, row_id
 from agent.store.captures import all_of
 from agent.store.reading import open_to_read
@@ -48,6 +49,39 @@ def test_status_tells_the_account_beside_a_running_store(
     for language, word in (("es", "en espera"), ("en", "waiting")):
         main(["outbox", "status", "--state-dir", str(tmp_path), "--lang", language])
         assert word in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("es", "costaron como máximo 32 filas en vivo"), ("en", "cost no more than 32 live rows")],
+)
+def test_numbers_that_a_power_cut_left_behind_are_no_rows_that_were_given_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], language: str, words: str
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+
+    async def cut() -> None:
+        store = SqliteStore(str(before), urandom=bytes)
+        await store.open()
+        await store.hold([NewRow(LIVE, 1, "verdict", "{}")], [])
+        await store.append([NewRow(LIVE, 1, "verdict", "{}")], [])
+        shutil.copytree(before, after)
+        await store.close()
+
+    async def start() -> None:
+        store = SqliteStore(str(after), urandom=bytes)
+        await store.open()
+        await store.close()
+
+    asyncio.run(cut())
+    asyncio.run(start())
+    assert main(["outbox", "status", "--state-dir", str(after), "--lang", language]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    counts = [int(word) for word in lines[2].split()[-6:]]
+    assert counts == [1 + EXPRESS_ROWS, 0, 0, EXPRESS_ROWS, 0, 1] and words in lines[4]
+    assert main(["outbox", "status", "--state-dir", str(after), "--json"]) == 0
+    live = json.loads(capsys.readouterr().out)["lanes"]["live"]
+    assert (live["evicted"], live["unsure"]) == (EXPRESS_ROWS, EXPRESS_ROWS)
 
 
 def test_export_is_a_whole_copy_and_replaces_nothing(

@@ -17,6 +17,8 @@ from agent.limits import PAGE_CONNECTIONS, PAGE_EVENT_CLIENTS
 from agent.page.app import PageServer
 from agent.page.render import main_part
 from agent.page.words import link_sentence, sentence, text
+from agent.ports import LIVE, LaneStats, StoreStats
+from agent.stages.keep import facts
 from tests.doubles import FastClock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +121,27 @@ def test_the_language_is_asked_for_and_remembered() -> None:
         assert "Vibra" in (await asked(port, GET.format("/?lang=xx")))[2]
 
     served(scene)
+
+
+@pytest.mark.parametrize(
+    ("evicted", "unsure", "said", "not_said"),
+    [
+        (0, 0, "Almacenamiento", "costaron"),
+        (64, 64, "costaron a lo más 64 registros en vivo", "descartados"),
+        (70, 64, "6 registros descartados", "70"),
+        (6, 0, "6 registros descartados", "costaron"),
+    ],
+)
+def test_what_power_cuts_left_behind_is_not_told_as_rows_that_were_given_up(
+    evicted: int, unsure: int, said: str, not_said: str
+) -> None:
+    lane = LaneStats(LIVE, 100, 30, evicted, 0, 0, 0, unsure)
+    stats = StoreStats(0, 0, 0, None, 2**20, 0, 0, (lane,), 2**26)
+    bulletin = bulletin_with()
+    bulletin.post("store", {**facts(stats), "written_mb_a_day": None, "card_life_years": None})
+    page = main_part(bulletin.snapshot(), "es", 0)
+    card_of_store = page[page.index('class="card store"') :]
+    assert said in card_of_store and not_said not in card_of_store
 
 
 def test_a_hostile_name_is_shown_and_not_run() -> None:
