@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.running import RunningAgent
 from tests.shared import needed
@@ -17,30 +17,38 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WEARS_FAST = {"defect_from_s": 8.0, "defect_over_s": 25.0}
+WEARS_FAST = {"defect_from_s": 4.0, "defect_over_s": 20.0}
+LEARNS = {"learn_ahead_s": None}  # and is up at once
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     needed(chromium is not None, "chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        yield playwright.chromium.launch(
             executable_path=chromium, args=FLAGS, chromium_sandbox=False
         )
-        yield browser.new_page(viewport={"width": 360, "height": 900})
-        browser.close()
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Iterator[RunningAgent]:
-    running = RunningAgent(tmp_path, simulation=WEARS_FAST)
+def page(browser: Browser) -> Iterator[Page]:
+    """Of a browser that has been nowhere."""
+    with browser.new_context(viewport={"width": 360, "height": 900}) as fresh:
+        yield fresh.new_page()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningAgent]:
+    """`request.param`: the simulation."""
+    running = RunningAgent(tmp_path, simulation=request.param)
     running.start()
     yield running
     running.close()
 
 
 @pytest.mark.chromium
+@pytest.mark.parametrize("agent", [WEARS_FAST], indirect=True, ids=["wears fast"])
 def test_the_page_goes_from_green_to_red_and_says_why(page: Page, agent: RunningAgent) -> None:
     asked: list[str] = []
     failed: list[str] = []
@@ -66,6 +74,7 @@ def test_the_page_goes_from_green_to_red_and_says_why(page: Page, agent: Running
 
 
 @pytest.mark.chromium
+@pytest.mark.parametrize("agent", [LEARNS], indirect=True, ids=["learns"])
 def test_the_page_says_when_the_device_is_gone(page: Page, agent: RunningAgent) -> None:
     page.goto(f"http://127.0.0.1:{agent.port}/")
     page.wait_for_selector("article", timeout=30_000)
@@ -75,10 +84,10 @@ def test_the_page_says_when_the_device_is_gone(page: Page, agent: RunningAgent) 
 
 
 @pytest.mark.chromium
-def test_the_first_paint_needs_no_script(agent: RunningAgent, page: Page) -> None:
+@pytest.mark.parametrize("agent", [LEARNS], indirect=True, ids=["learns"])
+def test_the_first_paint_needs_no_script(agent: RunningAgent, browser: Browser) -> None:
     agent.wait_for(lambda state: "machine/Bomba 1" in state)
-    browser = page.context.browser
-    assert browser is not None
-    plain = browser.new_context(java_script_enabled=False).new_page()
-    plain.goto(f"http://127.0.0.1:{agent.port}/?lang=en")
-    assert "Bomba 1" in plain.locator("article").inner_text()
+    with browser.new_context(java_script_enabled=False) as context:
+        plain = context.new_page()
+        plain.goto(f"http://127.0.0.1:{agent.port}/?lang=en")
+        assert "Bomba 1" in plain.locator("article").inner_text()
