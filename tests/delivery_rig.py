@@ -29,6 +29,7 @@ class Broker:
         self.connections = 0
         self.published = 0
         self.most_in_flight = 0
+        self.puback_s = 0.0  # after the rows have come
         self.inbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self.on_bundle: Callable[[dict[str, Any]], None] = lambda bundle: None
         self.fault: Callable[[list[int]], Exception | None] = lambda seqs: None
@@ -59,8 +60,13 @@ class Broker:
         fault = fault or self.refuses(held["lane"], seqs)
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            await self._take(held, seqs, fault)
+        finally:
+            self._in_flight -= 1
+
+    async def _take(self, held: dict[str, Any], seqs: list[int], fault: Exception | None) -> None:
         await asyncio.sleep(TRIP_S + 0.01 * (self.published % 3))  # later ones overtake earlier
-        self._in_flight -= 1
         if isinstance(fault, LinkDown):
             self._error = fault  # every wait of a connection ends with the same error
             self._down.set()
@@ -71,6 +77,8 @@ class Broker:
         now_s = asyncio.get_running_loop().time()
         self.received += [(held["lane"], seq, now_s) for seq in seqs]
         self.on_bundle(held)
+        if self.puback_s:
+            await asyncio.sleep(self.puback_s)
 
     async def messages(self) -> tuple[str, bytes]:
         down = asyncio.ensure_future(self._down.wait())

@@ -120,7 +120,7 @@ class Drain:
         waiting: "tuple[str, ...]" = ()
         for lane in LANES:
             more = await self._launch(link, lane)
-            if more or self._is_full():
+            if more or not self._slots():
                 break  # what is less urgent waits
             if self._has_room(lane):
                 waiting += (lane,)
@@ -138,20 +138,21 @@ class Drain:
     async def _launch(self, link: "Link", lane: str) -> bool:
         """Whether rows of the lane may be left that could not go for want of room."""
         flights, careful = self.lanes[lane], self._is_careful(lane)
-        while self._has_room(lane) and not self._is_full():
+        while self._has_room(lane) and self._slots():
             limit = 1 if careful else flights.room * BUNDLE_ROWS
             if lane == HISTORY:
                 limit = min(limit, self._pace.allowed(self._clock.monotonic_ns()))
             rows = await self._store.oldest(lane, flights.after_id, limit) if limit else []
             if not rows:
                 return False
-            for bundle in bundles(rows, BUNDLE_ROWS, BUNDLE_BYTES)[: flights.room]:
+            room = min(flights.room, self._slots())
+            for bundle in bundles(rows, BUNDLE_ROWS, BUNDLE_BYTES)[:room]:
                 self._start(link, lane, bundle)
         return not careful and not flights.probing
 
-    def _is_full(self) -> bool:
-        """A receipt may free what still has no PUBACK: that too is held in memory."""
-        return len(self._tasks) >= len(LANES) * BUNDLES_IN_FLIGHT
+    def _slots(self) -> int:
+        """Bundles that may still be held: one that a receipt freed is held until its PUBACK."""
+        return len(LANES) * BUNDLES_IN_FLIGHT - len(self._tasks)
 
     def _start(self, link: "Link", lane: str, bundle: "Bundle") -> None:
         flights = self.lanes[lane]

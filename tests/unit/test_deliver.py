@@ -186,6 +186,24 @@ def test_in_receiver_mode_a_puback_frees_nothing_and_a_receipt_does() -> None:
     simulated(scene())
 
 
+def test_bundles_whose_receipt_overtook_their_puback_count_among_those_in_flight() -> None:
+    """A lane's window alone was looked at when there was room for one more: up to nine too many."""
+
+    async def scene() -> None:
+        broker = Broker()
+        broker.puback_s = 60.0
+        broker.on_bundle = lambda held: receipt(
+            broker, held["boot"], held["lane"], held["rows"][-1]["seq"]
+        )
+        rig = Rig(broker, "receiver")
+        await rig.produce(alarm=3000, live=3000)
+        await rig.deliver()
+        assert set(broker.seqs(LIVE)) == set(range(1, 3001)) == set(broker.seqs(ALARM))
+        assert broker.most_in_flight == len(LANES) * BUNDLES_IN_FLIGHT
+
+    simulated(scene())
+
+
 def test_a_silent_receiver_is_asked_again_ever_less_often_with_one_bundle() -> None:
     async def scene() -> None:
         rig = Rig(Broker(), "receiver")
