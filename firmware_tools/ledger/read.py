@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 from firmware_tools.ledger.account import TOMBSTONE, Row, Told
@@ -12,6 +13,7 @@ LANES = ("alarm", "live", "history")
 SEQ_MAX = 0xFFFFFFFF
 WHOLE_BITS = 63  # what either database's BIGINT holds beside the sign
 DEPTH = 64  # a device's body has three levels
+NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 NAME = 200  # characters of SITE/DEVICE: PostgreSQL's index takes 2704 bytes a row
 
 
@@ -123,9 +125,7 @@ def _check_text(held: Any) -> None:
     level, depth = [held], 0
     while level:
         for value in level:
-            if isinstance(value, str) and any(
-                c == "\0" or "\ud800" <= c <= "\udfff" for c in value
-            ):
+            if isinstance(value, str) and NOT_KEPT.search(value):
                 raise Invalid(f"{value!r:.60}: text that cannot be kept")
         level = [part for value in level for part in _parts(value)]
         depth += 1
