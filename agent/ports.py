@@ -86,8 +86,11 @@ if TYPE_CHECKING:
             """Frees the lane's rows with id <= `through_id`; after PUBACK or receipt, by mode."""
             ...
 
-        async def set_aside(self, lane: str, identity: int, reason: str) -> None:
-            """A row that upstream refuses: kept apart, counted, tombstoned; its lane goes on."""
+        async def set_aside(self, lane: str, refused: "list[tuple[int, str]]") -> None:
+            """Rows that upstream refuses, (id, reason): kept apart, counted, tombstoned at once.
+
+            Their lane goes on. What a tombstone among them tells, the new one tells.
+            """
             ...
 
         async def wait_for_rows(self, lanes: "tuple[str, ...]" = ...) -> None:

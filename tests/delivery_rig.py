@@ -83,11 +83,13 @@ class Broker:
     async def messages(self) -> tuple[str, bytes]:
         down = asyncio.ensure_future(self._down.wait())
         come = asyncio.ensure_future(self.inbox.get())
-        await asyncio.wait({down, come}, return_when=asyncio.FIRST_COMPLETED)
-        down.cancel()
-        if come.done():
-            return come.result()
-        come.cancel()
+        try:
+            await asyncio.wait({down, come}, return_when=asyncio.FIRST_COMPLETED)
+            if come.done():
+                return come.result()
+        finally:
+            down.cancel()
+            come.cancel()
         raise self._error
 
     def seqs(self, lane: str) -> list[int]:

@@ -86,6 +86,7 @@ class MemoryStore:
             self._express = False
         self._evict()
         self._reserve()
+        await self._turn()
 
     async def hold(self, rows: list[NewRow], history: list[tuple[str, int, str]]) -> bool:
         await self._turn()
@@ -96,6 +97,7 @@ class MemoryStore:
             return False
         self.waiting += [self._numbered(row) for row in rows]
         self._arrived[LIVE].set()
+        await self._turn()
         return True
 
     async def held(self) -> tuple[int, int | None]:
@@ -119,14 +121,19 @@ class MemoryStore:
             gone = bisect_right(self.waiting, through_id, key=_id)
             self._unkept += gone
             del self.waiting[:gone]
+        await self._turn()
 
-    async def set_aside(self, lane: str, identity: int, reason: str) -> None:
+    async def set_aside(self, lane: str, refused: list[tuple[int, str]]) -> None:
         await self._turn()
         self._land()
-        gone = [row for row in self.disk.rows[lane] if row.id == identity]
-        if gone:
-            self.disk.refused[lane] += 1
-            self._bury(lane, gone, reason, carried_by(gone[0]) if gone[0].kind == TOMBSTONE else [])
+        carried, own = [], []
+        for identity, reason in refused:
+            for row in [row for row in self.disk.rows[lane] if row.id == identity]:
+                self.disk.refused[lane] += 1
+                carried += carried_by(row) if row.kind == TOMBSTONE else []
+                own.append(self._take_out(lane, [row], reason))
+        self._tell([*carried, *own])
+        await self._turn()
 
     async def wait_for_rows(self, lanes: tuple[str, ...] = LANES) -> None:
         await self._turn()
@@ -172,7 +179,7 @@ class MemoryStore:
         self._reserve()
 
     async def _turn(self) -> None:
-        """A place where the process may die."""
+        """A place where the process may die: before the work, or before it knows it done."""
         await asyncio.sleep(0)
         if self.dead:
             raise Killed
@@ -238,17 +245,15 @@ class MemoryStore:
             boot = row_boot(oldest[0].id)
             gone = [row for row in oldest[: max(1, len(oldest) // 10)] if row_boot(row.id) == boot]
             self.disk.evicted[HISTORY] += len(gone)
-            self._bury(HISTORY, gone, "no room")
+            self._tell([self._take_out(HISTORY, gone, "no room")])
 
-    def _bury(
-        self, lane: str, gone: list[Row], reason: str, carried: list[dict[str, Any]] | None = None
-    ) -> None:
+    def _take_out(self, lane: str, gone: list[Row], reason: str) -> dict[str, Any]:
+        """Of one boot; the account of it, for a tombstone."""
         self.disk.buried.extend(gone)
         held, buried = self.disk.rows[lane], {row.id for row in gone}
         held[:] = [row for row in held if row.id not in buried]
         seqs = (row_seq(gone[0].id), row_seq(gone[-1].id))
-        own = account_of(lane, row_boot(gone[0].id), seqs, reason, len(gone))
-        self._tell([*(carried or []), own])
+        return account_of(lane, row_boot(gone[0].id), seqs, reason, len(gone))
 
     def _tell(self, accounts: list[dict[str, Any]]) -> None:
         for text in bodies(accounts):

@@ -111,8 +111,8 @@ class SqliteStore:
     async def ack(self, lane: str, through_id: int) -> None:
         await self._on_thread(self._ack, lane, through_id)
 
-    async def set_aside(self, lane: str, identity: int, reason: str) -> None:
-        await self._on_thread(self._in_room, self._set_aside, lane, identity, reason)
+    async def set_aside(self, lane: str, refused: "list[tuple[int, str]]") -> None:
+        await self._on_thread(self._in_room, self._set_aside, lane, refused)
         self._look_for_rows()
 
     async def wait_for_rows(self, lanes: "tuple[str, ...]" = LANES) -> None:
@@ -327,10 +327,10 @@ class SqliteStore:
             self._relief.give_way(ROOM_BYTES)
         return work(*arguments)
 
-    def _set_aside(self, lane: str, identity: int, reason: str) -> None:
+    def _set_aside(self, lane: str, refused: "list[tuple[int, str]]") -> None:
         self._files.room(TELEMETRY)
         with self._lanes.transaction():
-            self._lanes.set_aside(lane, identity, reason)
+            self._lanes.set_aside(lane, refused)
 
     def _stats(self) -> "StoreStats":
         lanes = self._lanes.stats()

@@ -8,19 +8,20 @@ TYPE_CHECKING = False  # Type checkers read this as True, interpreters as writte
 if TYPE_CHECKING:
     from typing import Any
 
-SEQ_MASK = 0xFFFFFFFF
-
 
 class Flight:
-    """One bundle under way. `landed_ns`: when the broker confirmed it, or None."""
+    """One bundle under way. `landed_ns`: when the broker confirmed it, or None.
 
-    __slots__ = ("bundle", "landed_ns", "launched_ns", "received")
+    `received_id`: up to here the receiver has its rows; 0: none of them.
+    """
+
+    __slots__ = ("bundle", "landed_ns", "launched_ns", "received_id")
 
     def __init__(self, bundle: "Any", now_ns: int) -> None:
         self.bundle = bundle
         self.launched_ns = now_ns
         self.landed_ns: "int | None" = None
-        self.received = False
+        self.received_id = 0
 
 
 class Flights:
@@ -56,8 +57,9 @@ class Flights:
     def receipt(self, boot: int, through: int) -> None:
         """The receiver has all of the boot up to `through`."""
         for flight in self._flying:
-            if flight.bundle.boot == boot and flight.bundle.last_id & SEQ_MASK <= through:
-                flight.received = True
+            if flight.bundle.boot == boot:
+                known = flight.bundle.through(through)
+                flight.received_id = max(flight.received_id, known)
 
     def free(self) -> int:
         """Forgets what is done; the id up to which rows may be freed now, 0 for none."""
@@ -75,14 +77,19 @@ class Flights:
         oldest = self.oldest
         return oldest.landed_ns if self._by_receipt and oldest is not None else None
 
-    def rewind(self) -> None:
-        """The receiver is silent: from the oldest again, one bundle at a time."""
+    def rewind(self) -> int:
+        """The receiver is silent: from the oldest again, one bundle at a time.
+
+        The id up to which it has the oldest bundle, for those rows may be freed; 0 for none.
+        """
+        through_id = self._flying[0].received_id if self._flying else 0
         self._flying = []
-        self.after_id = self.freed_id
+        self.after_id = self.freed_id = max(self.freed_id, through_id)
         self.probing = True
         self.silent_rounds += 1
+        return through_id
 
     def _done(self, flight: "Flight") -> bool:
         if self._by_receipt:
-            return flight.received
+            return bool(flight.received_id == flight.bundle.last_id)
         return flight.landed_ns is not None

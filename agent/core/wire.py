@@ -37,6 +37,14 @@ class Bundle:
             f'"freed_to":{freed},"seq_from":{self.first_seq},"rows":[{texts}]}}'
         ).encode()
 
+    def through(self, seq: int) -> int:
+        """The id of its last row up to `seq`, 0 when it has none."""
+        limit = self.boot << 32 | seq
+        if self.last_id <= limit:
+            return self.last_id
+        known: "list[int]" = [row.id for row in self.rows if row.id <= limit]
+        return known[-1] if known else 0
+
 
 def bundles(rows: "list[Any]", limit_rows: int, limit_bytes: int) -> "list[Bundle]":
     """In order, each of one boot. A row larger than `limit_bytes` goes alone.

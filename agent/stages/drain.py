@@ -105,15 +105,20 @@ class Drain:
                 self._suspects[lane] = seen_again(known, rows[0].id, rows[-1].id)
 
     async def _begin(self) -> None:
-        for lane, flights in self.lanes.items():
+        for lane in LANES:
             suspect = self._suspects.get(lane)
             if suspect is not None and suspect.times >= POISON_LOSSES:
                 reason = "the connection ends when it is sent"
-                await self._store.set_aside(lane, suspect.first_id, reason)
+                await self._store.set_aside(lane, [(suspect.first_id, reason)])
                 del self._suspects[lane]
-            first = await self._store.oldest(lane, 0, 1)
-            if first:
-                flights.begin_after((first[0].id & ~0xFFFFFFFF) + _first_seq(first[0]) - 1)
+            await self._find_first(lane)
+
+    async def _find_first(self, lane: str) -> None:
+        """What lies before the oldest row that is left has gone, acknowledged or given up."""
+        first = await self._store.oldest(lane, 0, 1)
+        if first:
+            before_id = (first[0].id & ~0xFFFFFFFF) + _first_seq(first[0]) - 1
+            self.lanes[lane].begin_after(before_id)
 
     async def _launch_all(self, link: "Link") -> "tuple[str, ...]":
         """Fills the windows by urgency; the lanes that have room and no rows."""
@@ -180,7 +185,8 @@ class Drain:
     async def _one_by_one(self, link: "Link", lane: str, rows: "list[Row]", reason: str) -> None:
         """Finds the rows of a bundle that the broker refuses, and sets them aside.
 
-        A row may go by itself while one before it does not: so all are on the disk first.
+        A row may go by itself while one before it does not: so all are on the disk first. What
+        tombstones tell is carried on: they alone are no sign that the broker refuses everything.
         """
         if (await self._store.held())[0]:
             await self._store.append([], [])
@@ -191,12 +197,11 @@ class Drain:
                 await link.publish(f"{self._root}/data/{lane}", payload)
             except Refused as error:
                 refused.append((row, str(error)))
-        if len(refused) == len(rows) > 1:
+        if len(refused) == len(rows) > 1 and any(row.kind != TOMBSTONE for row in rows):
             raise LinkDown("refuses_all", "", reason)  # then it is not the rows
-        for row, said in refused:
-            if row.kind == TOMBSTONE:
-                await self._pause()
-            await self._store.set_aside(lane, row.id, said)
+        if any(row.kind == TOMBSTONE for row, _ in refused):
+            await self._pause()
+        await self._store.set_aside(lane, [(row.id, said) for row, said in refused])
 
     async def _pause(self) -> None:
         """A broker that refuses accounts gets each one anew, as another row: ever less often."""
@@ -242,15 +247,22 @@ class Drain:
                 if suspect is not None and through_id >= suspect.last_id:
                     del self._suspects[lane]
                 self.changed.set()
-        self._send_again()
+        await self._send_again()
 
-    def _send_again(self) -> None:
-        """What has waited too long for the receiver's word."""
+    async def _send_again(self) -> None:
+        """What has waited too long for the receiver's word, without what it has of it.
+
+        It may wait for a tombstone that the broker refuses: what lies before the oldest row that is
+        left has gone, says the next bundle, and the receiver's word goes on from there.
+        """
         now_ns = self._clock.monotonic_ns()
-        for flights in self.lanes.values():
+        for lane, flights in self.lanes.items():
             since_ns = flights.overdue_ns()
             if since_ns is not None and now_ns - since_ns >= _patience_s(flights) * 1e9:
-                flights.rewind()
+                through_id = flights.rewind()
+                if through_id:
+                    await self._store.ack(lane, through_id)
+                await self._find_first(lane)
                 self.changed.set()
 
 

@@ -10,7 +10,6 @@ in memory alone.
 
 import contextlib
 
-from agent.limits import CARRIED_MAX, REFUSED_ROWS
 from agent.ports import (
     ALARM,
     CUT,
@@ -25,6 +24,8 @@ from agent.ports import (
 )
 from agent.store.bundle import Bundle, Damaged, chunks, pack, stands_for, unpack
 from agent.store.lane import Lane
+from agent.store.refused import TABLE as TABLE_OF_REFUSED
+from agent.store.refused import keep_refused
 from agent.store.tombstone import account_of, bodies, carried_by
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -42,8 +43,7 @@ TABLES = (
     ),
     "CREATE TABLE ledger (lane TEXT PRIMARY KEY, produced INTEGER, evicted INTEGER,"
     " refused INTEGER, boot INTEGER, seq INTEGER, reserved INTEGER, unsure INTEGER)",
-    "CREATE TABLE refused (place INTEGER PRIMARY KEY, lane TEXT, id INTEGER, mono_ns INTEGER,"
-    " kind TEXT, body TEXT, reason TEXT)",
+    TABLE_OF_REFUSED,
 )
 LEVELS = 4
 COLUMNS = "id, first, covered, level, total, crc, body"
@@ -234,36 +234,36 @@ class Lanes:
         following = self._db.execute(query, ids).fetchone()
         return following is not None and following[0] <= row_seq(bundle.id)
 
-    def set_aside(self, name: str, identity: int, reason: str) -> None:
-        """Within a transaction: a row that upstream refuses is kept apart and leaves its lane.
+    def set_aside(self, name: str, refused: "list[tuple[int, str]]") -> None:
+        """Within a transaction: rows that upstream refuses are kept apart and leave their lane.
 
-        A tombstone's account is carried on; beside too many others its own number is not told.
+        `refused`: (id, reason). What tombstones among them tell is carried on by the new one.
         """
-        lane = self._lanes[name]
+        lane, carried, own = self._lanes[name], [], []
+        for identity, reason in refused:
+            row = self._take_out(lane, identity)
+            if row is None:
+                continue
+            keep_refused(self._db, row, reason)
+            lane.refused += stands_for(row)
+            carried += carried_by(row) if row.kind == TOMBSTONE else []
+            seqs = (row.first_seq or row_seq(identity), row_seq(identity))
+            own.append(account_of(name, row_boot(identity), seqs, reason, stands_for(row)))
+        self._keep_account(lane)
+        self._tell([*carried, *own])
+
+    def _take_out(self, lane: "Lane", identity: int) -> "Row | None":
+        """The row, which is none of its bundle's any more; None when the lane has none such."""
         bundle = self._next(lane, identity - 1)
         rows = self._rows(lane, bundle) if bundle is not None else []
         row = next((row for row in rows if row.id == identity), None)
         if row is None or bundle is None:
-            return
-        self._db.execute(
-            "INSERT INTO refused (lane, id, mono_ns, kind, body, reason) VALUES (?, ?, ?, ?, ?, ?)",
-            (name, row.id, row.mono_ns, row.kind, row.body, reason),
-        )
-        self._db.execute(
-            "DELETE FROM refused WHERE place <= (SELECT MAX(place) FROM refused) - ?",
-            (REFUSED_ROWS,),
-        )
+            return None
         rest = [other for other in rows if other.id != identity]
         self._delete(lane, (bundle.id - 1, bundle.id))
         if rest:
             self._insert(lane, pack(rest, bundle.level, bundle.total))
-        lane.refused += stands_for(row)
-        self._keep_account(lane)
-        seq = row_seq(identity)
-        seqs = (row.first_seq or seq, seq)
-        own = account_of(name, row_boot(identity), seqs, reason, stands_for(row))
-        carried = carried_by(row) if row.kind == TOMBSTONE else []
-        self._tell([*carried, own][: CARRIED_MAX + 1])
+        return row
 
     def bytes_of(self, name: str) -> int:
         return sum(self._lanes[name].bytes)

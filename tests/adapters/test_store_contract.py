@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from agent.adapters.store_sqlite import SqliteStore
-from agent.ports import ALARM, HISTORY, LANES, LIVE, NewRow, row_boot, row_seq
+from agent.ports import ALARM, HISTORY, LANES, LIVE, TOMBSTONE, NewRow, row_boot, row_seq
+from agent.store.tombstone import account_of, bodies, carried_by
 from tests.memory_store import MemoryStore
 
 KINDS = ("sqlite", "memory")
@@ -101,7 +102,7 @@ def test_a_row_that_is_set_aside_leaves_a_tombstone_and_its_lane_goes_on(
 ) -> None:
     async def scene(store: Any) -> None:
         await store.append(rows(LIVE, 1, 10), [])
-        await store.set_aside(LIVE, store.boot << 32 | 4, "too large")
+        await store.set_aside(LIVE, [(store.boot << 32 | 4, "too large")])
         assert await seqs(store, LIVE) == [1, 2, 3, 5, 6, 7, 8, 9, 10]
         (tombstone,) = await store.oldest(ALARM, 0, 10)
         body = json.loads(tombstone.body)
@@ -121,9 +122,9 @@ def test_a_tombstone_that_is_set_aside_is_carried_by_the_next_one(
 ) -> None:
     async def scene(store: Any) -> None:
         await store.append(rows(LIVE, 1, 10), [])
-        await store.set_aside(LIVE, store.boot << 32 | 4, "too large")
+        await store.set_aside(LIVE, [(store.boot << 32 | 4, "too large")])
         for seq in (1, 2):
-            await store.set_aside(ALARM, store.boot << 32 | seq, "not that")
+            await store.set_aside(ALARM, [(store.boot << 32 | seq, "not that")])
             (held,) = await store.oldest(ALARM, 0, 10)
             body = json.loads(held.body)
             (own,) = body["also"]
@@ -131,6 +132,27 @@ def test_a_tombstone_that_is_set_aside_is_carried_by_the_next_one(
             assert (body["lane"], body["seq_from"], body["reason"]) == (LIVE, 4, "too large")
             assert (own["lane"], own["seq_from"], own["seq_to"]) == (ALARM, 1, seq)
             assert own["count"] == seq, "neighbours are one account"
+
+    lives(kind, tmp_path, scene)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tombstones_that_are_set_aside_together_are_carried_by_as_few_as_hold_them(
+    kind: str, tmp_path: Path
+) -> None:
+    """And the number of each is told too, however many accounts they carry."""
+
+    async def scene(store: Any) -> None:
+        gone = [account_of(LIVE, 9, (2 * n, 2 * n), "limit", 1) for n in range(1, 41)]
+        held = [NewRow(ALARM, 0, TOMBSTONE, text) for one in gone for text in bodies([one])]
+        await store.append(held, [])
+        refused = [(row.id, "no") for row in await store.oldest(ALARM, 0, 100)]
+        await store.set_aside(ALARM, [*refused, (store.boot << 32 | 4000, "is not there")])
+        left = await store.oldest(ALARM, 0, 100)
+        assert [row_seq(row.id) for row in left] == [41, 42]
+        own = account_of(ALARM, store.boot, (1, 40), "no", 40)
+        assert [one for row in left for one in carried_by(row)] == [*gone, own]
+        assert sums(await store.stats())[ALARM] == (42, 42)
 
     lives(kind, tmp_path, scene)
 
@@ -163,7 +185,7 @@ def test_the_account_adds_up_whatever_is_done(kind: str, seed: int, tmp_path: Pa
             held = await store.oldest(lane, 0, chance.randint(1, 200))
             one = chance.choice(held)
             if chance.random() < 0.2:
-                await store.set_aside(lane, one.id, "no")
+                await store.set_aside(lane, [(one.id, "no")])
             elif chance.random() < 0.7:
                 await store.ack(lane, one.id)
             for where, (produced, became) in sums(await store.stats()).items():

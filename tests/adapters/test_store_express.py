@@ -180,7 +180,7 @@ def test_a_refused_row_takes_those_behind_it_to_the_disk(kind: str, tmp_path: Pa
     async def first(store: Any) -> None:
         await opened(store)
         assert await store.hold(rows(2, 3), [])
-        await store.set_aside(LIVE, store.boot << 32 | 3, "too large")
+        await store.set_aside(LIVE, [(store.boot << 32 | 3, "too large")])
 
     async def second(store: Any) -> None:
         found = [row_seq(row.id) for row in await store.oldest(LIVE, 0, 100)]

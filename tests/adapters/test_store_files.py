@@ -116,7 +116,7 @@ def test_the_account_of_an_older_file_is_carried_on(tmp_path: Path, schema: int)
         assert not await store.hold(rows_of(1, 2), [])
         await store.append(rows_of(1, 10), [])
         await store.ack(LIVE, row_id(store.boot, 3))
-        await store.set_aside(LIVE, row_id(store.boot, 4), "too large")
+        await store.set_aside(LIVE, [(row_id(store.boot, 4), "too large")])
 
     async def check(store: SqliteStore) -> None:
         assert [row_seq(row.id) for row in await store.oldest(LIVE, 0, 100)] == list(range(5, 11))

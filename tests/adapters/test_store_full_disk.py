@@ -190,7 +190,7 @@ def test_a_row_that_is_refused_is_set_aside_on_a_full_disk(disk: SmallDisk) -> N
         disk.fill()
         for _ in range(200):
             held = await store.oldest(HISTORY, 0, 1)
-            await store.set_aside(HISTORY, held[0].id, "too large")
+            await store.set_aside(HISTORY, [(held[0].id, "too large")])
             await store.append(rows(chance, HISTORY, 20), [])
         stats = await store.stats()
         assert stats.lanes[2].refused > 150 and stats.lanes[2].evicted > 0

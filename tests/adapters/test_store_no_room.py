@@ -72,7 +72,7 @@ def test_the_store_opens_delivers_and_comes_back(tmp_path: Path, kind: str, why:
         with pytest.raises(StoreFault):
             await store.keep_capture("m", 1, "{}", b"recording", b"lines")
         with pytest.raises(StoreFault):
-            await store.set_aside(LIVE, held[30].id, "no")
+            await store.set_aside(LIVE, [(held[30].id, "no")])
         unblocked(disk, why)
         boot = store.boot
         await store.append(rows_of(41, 42, LIVE), [])

@@ -275,10 +275,22 @@ def test_a_receipt_frees_only_what_was_sent_and_only_behind_what_is_free() -> No
     assert flights.free() == 0, "boot 1 is still on its way"
     flights.receipt(1, 4)
     assert flights.free() == 0, "not the whole bundle"
+    flights.receipt(1, 3)
     flights.receipt(1, 5)
     assert flights.free() == row_id(2, 5)
     flights.receipt(2, 4_000_000_000)
     assert flights.free() == 0
+
+
+def test_what_the_receiver_has_of_a_bundle_is_not_sent_again() -> None:
+    flights = Flights(10, by_receipt=True)
+    flights.launch(of(1, 1, 5), 0)
+    flights.receipt(1, 4)
+    flights.receipt(1, 3)
+    flights.receipt(2, 5)
+    assert flights.rewind() == row_id(1, 4) == flights.after_id == flights.freed_id
+    flights.launch(of(1, 5, 9), 0)
+    assert flights.rewind() == 0 and flights.after_id == row_id(1, 4)
 
 
 def test_a_bundle_holds_rows_of_one_boot_and_says_what_was_freed() -> None:

@@ -5,8 +5,11 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from agent.ports import ALARM, LANES, LIVE, LinkDown, Refused
-from tests.delivery_rig import TRIP_S, Broker, Rig
+from agent.ports import ALARM, HISTORY, LANES, LIVE, TOMBSTONE, LinkDown, NewRow, Refused
+from agent.store.tombstone import account_of, bodies
+from firmware_tools.ledger.account import Account, Key
+from firmware_tools.ledger.read import read_bundle
+from tests.delivery_rig import ROOT, TRIP_S, Broker, Rig
 from tests.memory_store import MemoryStore
 from tests.sim_loop import simulated
 
@@ -84,6 +87,69 @@ def test_a_broker_that_refuses_every_tombstone_holds_up_nothing_and_is_asked_eve
         assert 10 < len(refused) < 25, len(refused)
         (body,) = [json.loads(row.body) for row in await rig.store.oldest(ALARM, 0, 10)]
         assert body["seq_from"] == 77 and body["also"][0]["count"] == len(refused) - 1
+
+    simulated(scene())
+
+
+def test_many_refused_tombstones_end_no_connection_and_become_one() -> None:
+    """A bundle of nothing else was taken for a broker that refuses all: rows came 11 s late."""
+    accounts = [account_of(HISTORY, 1, (10 * n + 1, 10 * n + 3), "limit", 3) for n in range(40)]
+    told: list[dict[str, Any]] = []
+    late_s: list[float] = []
+
+    async def scene() -> None:
+        broker = Broker()
+        broker.refuses = lambda lane, seqs: Refused("no") if lane == ALARM else None
+        broker.on_bundle = lambda bundle: told.extend(
+            part for row in bundle["rows"] for part in (row["body"], *row["body"].get("also", ()))
+        )
+        rig = Rig(broker)
+        await rig.store.append(
+            [NewRow(ALARM, 0, TOMBSTONE, *bodies([one])) for one in accounts], []
+        )
+        running = asyncio.ensure_future(rig.deliverer.run())
+        for _ in range(3600):
+            await rig.produce(live=1)
+            began_s = asyncio.get_running_loop().time()
+            await asyncio.sleep(1.0)
+            late_s.append(broker.received[-1][2] - began_s)
+        assert broker.connections == 1 and max(late_s) < 2 * TRIP_S
+        assert len(await rig.store.oldest(ALARM, 0, 1000)) == 2, "41 accounts fill two"
+        told.clear()
+        broker.refuses = lambda lane, seqs: None
+        await asyncio.sleep(600.0)
+        named = [(one["seq_from"], one["seq_to"]) for one in told if one["lane"] == HISTORY]
+        assert named == [(one["seq_from"], one["seq_to"]) for one in accounts]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    simulated(scene())
+
+
+def test_rows_behind_a_refused_one_are_freed_though_its_tombstone_is_refused() -> None:
+    """The receiver waited for the tombstone, and the device for the receiver."""
+    account = Account()
+
+    def refuse(lane: str, seqs: list[int]) -> Exception | None:
+        return Refused("no") if lane == ALARM or 77 in seqs else None
+
+    async def scene() -> None:
+        broker = Broker()
+
+        def take(bundle: dict[str, Any]) -> None:
+            account.take("a/b", *read_bundle("a/b", LIVE, json.dumps(bundle).encode()))
+            through = account.stream(Key("a/b", bundle["boot"], LIVE)).through()
+            held = {"schema": 1, "boot": bundle["boot"], "lane": LIVE, "through": through}
+            broker.inbox.put_nowait((f"{ROOT}/ack", json.dumps(held).encode()))
+
+        broker.refuses, broker.on_bundle = refuse, take
+        rig = Rig(broker, "receiver")
+        await rig.produce(live=2000)
+        running = asyncio.ensure_future(rig.deliverer.run())
+        await asyncio.sleep(120.0)
+        assert await rig.store.oldest(LIVE, 0, 1) == [] and broker.connections == 1
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     simulated(scene())
 
