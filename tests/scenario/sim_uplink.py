@@ -38,7 +38,7 @@ class Fuse:
     def tick(self) -> None:
         """Killed when it burns down, and ever after."""
         self._left -= 1
-        if self._left == 0:
+        if self._left == 0 and not self.burnt.is_set():
             self.burnt_s = asyncio.get_running_loop().time()
             self.burnt.set()
         if self.burnt.is_set():
