@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.adapters.store_sqlite import SqliteStore
-from agent.ports import LANES, Row, row_boot, row_seq
+from tests.powercut import judge
 from tests.powercut.device import FLUSH, MARK, WRITE, read_log
-from tests.powercut.workload import body_of
 
 DISK_BYTES = 48 * 2**20
 SECTOR = 512
@@ -169,36 +168,10 @@ async def compare(state: Path, promise: Any, point: int) -> str:
     store = SqliteStore(str(state))
     notes = await store.open()
     try:
-        if notes:
-            return f"event {point}: {notes}"
-        for lane in LANES:
-            held = {row.id: row for row in await everything(store, lane)}
-            wrong = next((row for row in held.values() if not is_own(row)), None)
-            if wrong is not None:
-                return f"event {point}: {lane} {row_seq(wrong.id)} has another body"
-            last, acked = promise["promised"].get(lane, 0), promise["acked"][lane]
-            first = max(acked, promise["boot"] << 32) + 1
-            gone = [i for i in range(first, last + 1) if i not in held]
-            if gone:
-                return f"event {point}: {lane} {row_seq(gone[0])}: {len(gone)} promised rows gone"
-        value = await store.get_setting("kept") or "0 0"
-        boot, setting = (int(word) for word in value.split())
-        if promise["setting"] and (boot, setting) < (promise["boot"], promise["setting"]):
-            return f"event {point}: setting {boot} {setting}, promised {promise['setting']}"
-        return ""
+        found = str(notes) if notes else await judge.broken_promise(store, promise)
+        return f"event {point}: {found}" if found else ""
     finally:
         await store.close()
-
-
-async def everything(store: SqliteStore, lane: str) -> list[Row]:
-    found: list[Row] = []
-    while some := await store.oldest(lane, found[-1].id if found else 0, 1000):
-        found += some
-    return found
-
-
-def is_own(row: Row) -> bool:
-    return bool(row.body == body_of(row_boot(row.id), row.lane, row_seq(row.id)))
 
 
 if __name__ == "__main__":
