@@ -102,7 +102,9 @@ class Lane:
 
     def reserve(self) -> bool:
         """At the end of a transaction: numbers for rows to come, or none; whether to keep them."""
-        _, _, reserved = self.marks
+        boot, _, reserved = self.marks
+        if boot != self.boot:
+            return False  # what the boot before has set aside is still to be given up
         short = reserved - self.seq <= EXPRESS_ROWS // 2
         if self.express and (short or self.unkept):
             self.marks = (self.boot, self.seq, self.seq + EXPRESS_ROWS)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.store_sqlite import SqliteStore
-from agent.ports import ALARM, LIVE, NewRow, row_id
+from agent.limits import EXPRESS_ROWS
+from agent.ports import ALARM, CUT, LIVE, TOMBSTONE, NewRow, row_id, row_seq
 
 ACKED, APPENDED = 1500, 2600
 
@@ -78,6 +79,50 @@ def test_what_was_delivered_before_the_damage_is_not_told_as_lost(
         assert backlog >= 0 and delivered >= 0
         assert produced == delivered + evicted + refused + backlog
     assert lanes[1][2] == len(lost)
+
+
+def test_a_torn_log_hides_no_numbers_that_were_used(tmp_path: Path) -> None:
+    """The commit that the power cut tears is none; what was sent from memory before it was sent."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    frame_bytes = 24 + 4096
+
+    async def cut() -> int:
+        store = SqliteStore(str(before), urandom=bytes)
+        await store.open()
+        row = NewRow(LIVE, 1, "verdict", "{}")
+        assert not await store.hold([row], [])
+        await store.append([row], [])
+        assert await store.hold([row], [])
+        log = (before / "telemetry.db-wal").read_bytes()
+        await store.append([NewRow(ALARM, 1, "verdict", "{}")], [])
+        shutil.copytree(before, after)
+        await store.close()
+        torn = (after / "telemetry.db-wal").read_bytes()
+        return max(n for n in range(32, len(log), frame_bytes) if log[n:][:24] != torn[n:][:24])
+
+    path, last = after / "telemetry.db-wal", asyncio.run(cut())
+    content = path.read_bytes()
+    torn_at = last + frame_bytes // 2
+    path.write_bytes(content[:torn_at] + bytes(len(content) - torn_at))
+
+    async def start() -> None:
+        store = SqliteStore(str(after), urandom=bytes)
+        assert await store.open() == ()
+        held = [row_seq(row.id) for row in await store.oldest(LIVE, 0, 100)]
+        graves = [row for row in await store.oldest(ALARM, 0, 10) if row.kind == TOMBSTONE]
+        told = [json.loads(row.body) for row in graves]
+        assert [one["reason"] for one in told] == [CUT]
+        numbers = [*held, *range(told[0]["seq_from"], told[0]["seq_to"] + 1)]
+        assert numbers == list(range(1, 2 + EXPRESS_ROWS)) and len(held) in (1, 2)
+        live = (await store.stats()).lanes[1]
+        assert (live.produced, live.backlog, live.unsure) == (
+            len(numbers),
+            len(held),
+            told[0]["count"],
+        )
+        await store.close()
+
+    asyncio.run(start())
 
 
 def test_what_was_not_delivered_and_is_gone_is_told_as_lost(tmp_path: Path) -> None:

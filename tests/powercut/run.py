@@ -27,6 +27,7 @@ from tests.powercut.device import FLUSH, MARK, WRITE, read_log
 
 DISK_BYTES = 48 * 2**20
 SECTOR = 512
+SUPERBLOCK = 1024  # where it begins
 ROUNDS = 300
 
 
@@ -143,9 +144,18 @@ def survivors(pending: list[tuple[int, bytes]], chance: random.Random) -> list[t
     if some and chance.random() < 0.5:
         place = chance.randrange(len(some))
         offset, content = some[place]
-        sectors = chance.randrange(len(content) // SECTOR + 1)
-        some[place] = (offset, content[: sectors * SECTOR])
+        some[place] = torn(offset, content, chance.randrange(len(content) // SECTOR + 1))
     return some
+
+
+def torn(offset: int, content: bytes, sectors: int) -> tuple[int, bytes]:
+    """The first `sectors` of a write. ext4 takes for granted that its superblock, two of them, is
+    written whole: torn, it has a wrong checksum, and the kernel asks for e2fsck -y.
+    """
+    kept = sectors * SECTOR
+    if offset + kept == SUPERBLOCK + SECTOR:
+        kept += SECTOR
+    return offset, content[:kept]
 
 
 def broken_promise(folder: Path, disk: bytearray, promise: Any, point: int) -> str:

@@ -1,4 +1,4 @@
-"""The workload and its judge without a recorded disk: the process ends, the disk has all writes."""
+"""Power cuts without a recorded disk: a process ends, the disk has all writes, the judge looks."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ import pytest
 from agent.adapters.store_sqlite import SqliteStore
 from agent.ports import ALARM, LIVE, row_id
 from tests.powercut.judge import broken_promise
+from tests.powercut.run import SECTOR, torn
 from tests.powercut.workload import Told, Workload
 
 SEED, ROUNDS, LOOKS = 5, 120, 15
@@ -95,3 +96,14 @@ def test_a_broken_promise_is_named(
         of_lanes = isinstance(promise[name], dict)
         promise = {**promise, name: {**promise[name], lane: value} if of_lanes else value}
     assert words in judged(end, tmp_path / "end", promise)
+
+
+@pytest.mark.parametrize(
+    ("offset", "sectors", "kept"),
+    [(4096, 1, 1), (1024, 0, 0), (1024, 1, 2), (1024, 2, 2), (0, 2, 2), (0, 3, 4), (0, 4, 4)],
+)
+def test_a_write_is_torn_at_a_sector_but_not_within_the_superblock(
+    offset: int, sectors: int, kept: int
+) -> None:
+    content = bytes(range(8)) * SECTOR
+    assert torn(offset, content, sectors) == (offset, content[: kept * SECTOR])
