@@ -128,7 +128,8 @@ class MemoryStore:
         self._land()
         carried, own = [], []
         for identity, reason in refused:
-            for row in [row for row in self.disk.rows[lane] if row.id == identity]:
+            waits = self.disk.rows[lane] if identity > self._acked[lane] else []
+            for row in [row for row in waits if row.id == identity]:
                 self.disk.refused[lane] += 1
                 carried += carried_by(row) if row.kind == TOMBSTONE else []
                 own.append(self._take_out(lane, [row], reason))

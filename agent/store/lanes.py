@@ -253,8 +253,8 @@ class Lanes:
         self._tell([*carried, *own])
 
     def _take_out(self, lane: "Lane", identity: int) -> "Row | None":
-        """The row, which is none of its bundle's any more; None when the lane has none such."""
-        bundle = self._next(lane, identity - 1)
+        """The row, which is none of its bundle's any more; None when the lane holds none such."""
+        bundle = self._next(lane, identity - 1) if identity > lane.acked else None
         rows = self._rows(lane, bundle) if bundle is not None else []
         row = next((row for row in rows if row.id == identity), None)
         if row is None or bundle is None:

@@ -117,6 +117,21 @@ def test_a_row_that_is_set_aside_leaves_a_tombstone_and_its_lane_goes_on(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_row_that_was_acknowledged_meanwhile_is_not_set_aside(kind: str, tmp_path: Path) -> None:
+    async def scene(store: Any) -> None:
+        await store.append(rows(LIVE, 1, 10), [])
+        await store.ack(LIVE, store.boot << 32 | 5)
+        await store.set_aside(LIVE, [(store.boot << 32 | 5, "late"), (store.boot << 32 | 6, "no")])
+        assert await seqs(store, LIVE) == [7, 8, 9, 10]
+        live = (await store.stats()).lanes[1]
+        assert (live.delivered, live.refused, live.backlog) == (5, 1, 4)
+        (tombstone,) = await store.oldest(ALARM, 0, 10)
+        assert json.loads(tombstone.body)["seq_from"] == 6
+
+    lives(kind, tmp_path, scene)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_tombstone_that_is_set_aside_is_carried_by_the_next_one(
     kind: str, tmp_path: Path
 ) -> None:
