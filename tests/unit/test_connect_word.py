@@ -8,7 +8,7 @@ import pytest
 
 from agent.page.words import text
 from agent.ports import LinkDown
-from agent.words.connect import ECHO_S, _published
+from agent.words.connect import ECHO_S, Tried, _line, _published
 from tests.sim_loop import simulated
 
 TOPIC = "latido/a/b/data/test"
@@ -75,3 +75,8 @@ def test_a_broker_that_ends_the_connection_has_refused() -> None:
 def test_each_doubt_names_the_topic_in_both_languages(code: str) -> None:
     spanish, english = (text(f"connect.{code}", lang, topic=TOPIC) for lang in ("es", "en"))
     assert TOPIC in spanish and TOPIC in english and spanish != english
+
+
+def test_a_doubt_is_no_failure_and_says_so_in_its_line() -> None:
+    line = _line("publish", "unknown", Tried(None, [], ["silent", {"topic": TOPIC}]), "es")
+    assert line.startswith("? Permiso para publicar: no se puede saber") and TOPIC in line
