@@ -10,7 +10,7 @@ TURNS_MAX = 100_000  # of the loop at one moment: a task that never waits
 
 
 class _NoWaiting(selectors.DefaultSelector):
-    """`select` moves the time on instead of waiting."""
+    """`select` moves the time on instead of waiting, once all has been read that has come."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,13 +18,15 @@ class _NoWaiting(selectors.DefaultSelector):
         self._turns = 0  # since the time last moved
 
     def select(self, timeout: float | None = None) -> Any:
-        if timeout is None:
+        come = super().select(0)
+        if timeout is None and not come:
             raise RuntimeError("everybody waits, and nothing is to come")
-        self._turns = 0 if timeout > 0 else self._turns + 1
+        wait_s = 0.0 if come or timeout is None else max(0.0, timeout)
+        self._turns = 0 if wait_s else self._turns + 1
         if self._turns > TURNS_MAX:
             raise RuntimeError(f"time stands still at {self.now_s} s: somebody waits for nothing")
-        self.now_s += max(0.0, timeout)
-        return super().select(0)
+        self.now_s += wait_s
+        return come
 
 
 class SimLoop(asyncio.SelectorEventLoop):

@@ -173,7 +173,7 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_broker_that_is_away_costs_nothing(tmp_path: Path) -> None:
     away = f"127.0.0.1:{free_port()}"
-    words = ("--seconds", "6", "--port", "0", "--json", "--broker", away)
+    words = ("--seconds", "4", "--port", "0", "--json", "--broker", away)
     done = demo(*words, "--state-dir", str(tmp_path / "s"))
     told = json.loads(done.stdout)
     assert done.returncode == 0 and told["rows_delivered"] == 0

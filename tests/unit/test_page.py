@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ import agent.page
 from agent.adapters.upstream_aiomqtt import CONNACK_CODES
 from agent.core.alarm_state import STATES
 from agent.core.bulletin import Bulletin
-from agent.limits import PAGE_CONNECTIONS, PAGE_EVENT_CLIENTS
+from agent.limits import PAGE_CONNECTIONS, PAGE_EVENT_CLIENTS, PAGE_HEAD_S
 from agent.page.app import PageServer
 from agent.page.render import main_part
 from agent.page.words import link_sentence, sentence, text
 from agent.ports import LIVE, LaneStats, StoreStats
 from agent.stages.keep import facts
 from tests.doubles import FastClock
+from tests.sim_loop import simulated
 
 ROOT = Path(__file__).resolve().parents[2]
 GET = "GET {} HTTP/1.1\r\nHost: pi\r\n\r\n"
@@ -73,8 +74,12 @@ def bulletin_with(**changes: Any) -> Bulletin:
     return bulletin
 
 
-def served(scene: Callable[[int], Awaitable[None]], bulletin: Bulletin | None = None) -> None:
-    """Runs `scene(port)` against a page."""
+def served(
+    scene: Callable[[int], Awaitable[None]],
+    bulletin: Bulletin | None = None,
+    play: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
+) -> None:
+    """Runs `scene(port)` against a page; `play`: in real time, or `simulated`."""
 
     async def run() -> None:
         page = PageServer(bulletin or bulletin_with(), RealClock(), "127.0.0.1", 0, "es")
@@ -84,7 +89,7 @@ def served(scene: Callable[[int], Awaitable[None]], bulletin: Bulletin | None = 
         finally:
             await page.stop()
 
-    asyncio.run(run())
+    play(run())
 
 
 async def asked(port: int, request: str | bytes) -> tuple[int, str, str]:
@@ -194,10 +199,12 @@ def test_a_slow_sender_is_let_go_and_too_many_are_refused() -> None:
             writer.write(b"GET / HT")
         await asyncio.sleep(0.2)
         assert (await asked(port, GET.format("/")))[0] == 503
+        began_s = asyncio.get_running_loop().time()
         assert b"408" in await slow[0][0].read()
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(PAGE_HEAD_S, abs=0.5)
         assert (await asked(port, GET.format("/")))[0] == 200
 
-    served(scene)
+    served(scene, play=simulated)
 
 
 def test_events_bring_the_newest_and_only_so_many_may_listen() -> None:
