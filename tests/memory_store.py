@@ -60,11 +60,12 @@ class MemoryStore:
         self._unkept = 0
         self._seq = dict.fromkeys(LANES, 0)
         self._acked = dict.fromkeys(LANES, 0)
-        self._arrived = {lane: asyncio.Event() for lane in LANES}
+        self._arrived: set[str] = set()  # lanes with rows that `oldest` did not reach
+        self._more = asyncio.Event()
         self._end_boots_before()
         for lane in LANES:
             if self.disk.rows[lane]:
-                self._arrived[lane].set()
+                self._arrive(lane)
 
     def crashed(self) -> "MemoryStore":
         """The next life; this one can do nothing more."""
@@ -96,7 +97,7 @@ class MemoryStore:
         if bytes_of([*self.waiting, *rows]) > BUNDLE_BYTES:
             return False
         self.waiting += [self._numbered(row) for row in rows]
-        self._arrived[LIVE].set()
+        self._arrive(LIVE)
         await self._turn()
         return True
 
@@ -111,7 +112,7 @@ class MemoryStore:
         first = bisect_right(held, after, key=_id)
         found: list[Row] = held[first : first + limit_rows] or self._given(lane, after)[:limit_rows]
         if not found:
-            self._arrived[lane].clear()
+            self._arrived.discard(lane)
         return found
 
     async def ack(self, lane: str, through_id: int) -> None:
@@ -138,12 +139,9 @@ class MemoryStore:
 
     async def wait_for_rows(self, lanes: tuple[str, ...] = LANES) -> None:
         await self._turn()
-        waits = [asyncio.ensure_future(self._arrived[lane].wait()) for lane in lanes]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        while not self._arrived.intersection(lanes):
+            self._more.clear()
+            await self._more.wait()
 
     async def stats(self) -> StoreStats:
         await self._turn()
@@ -198,7 +196,11 @@ class MemoryStore:
     def _add(self, row: NewRow) -> None:
         self.disk.rows[row.lane].append(self._numbered(row))
         self.disk.produced[row.lane] += 1
-        self._arrived[row.lane].set()
+        self._arrive(row.lane)
+
+    def _arrive(self, lane: str) -> None:
+        self._arrived.add(lane)
+        self._more.set()
 
     def _numbered(self, row: NewRow) -> Row:
         self._seq[row.lane] += 1
@@ -215,7 +217,7 @@ class MemoryStore:
         self.disk.rows[LIVE].extend(self.waiting)
         self.disk.produced[LIVE] += len(self.waiting) + self._unkept
         if self.waiting:
-            self._arrived[LIVE].set()
+            self._arrive(LIVE)
         self.waiting, self._unkept = [], 0
         if self.boot in self.disk.marks:
             self.disk.marks[self.boot] = (self._seq[LIVE], self.disk.marks[self.boot][1])

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -179,8 +179,10 @@ class SimLink:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._down = asyncio.Event()
-        self._heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self._is_down = False
+        self._heard: deque[tuple[str, bytes]] = deque()
+        self._listening: asyncio.Future[None] | None = None
+        self._trips: dict[asyncio.Future[None], None] = {}  # ordered: a day goes as it went before
         self._pending = 0
 
     async def subscribe(self, topics: list[str]) -> None:
@@ -207,35 +209,44 @@ class SimLink:
             self._pending -= 1
 
     async def messages(self) -> tuple[str, bytes]:
-        heard = asyncio.ensure_future(self._heard.get())
-        down = asyncio.ensure_future(self._down.wait())
-        try:
-            await asyncio.wait({heard, down}, return_when=asyncio.FIRST_COMPLETED)
-            if heard.done():
-                return heard.result()
-        finally:
-            heard.cancel()
-            down.cancel()
-        raise LinkDown("lost")
+        if not self._heard and not self._is_down:
+            self._listening = asyncio.get_running_loop().create_future()
+            await self._listening
+        if self._is_down:
+            raise LinkDown("lost")
+        return self._heard.popleft()
 
     def hear(self, topic: str, payload: bytes) -> None:
-        if not self._down.is_set():
-            self._heard.put_nowait((topic, payload))
+        if not self._is_down:
+            self._heard.append((topic, payload))
+            _done(self._listening)
 
     def fail(self) -> None:
-        self._down.set()
+        self._is_down = True
+        for wait in (self._listening, *self._trips):
+            _done(wait)
 
     async def _trip(self) -> None:
         """Half a round trip; the connection may end meanwhile."""
-        self._world.fuse.tick()
-        down = asyncio.ensure_future(self._down.wait())
+        loop, fuse = asyncio.get_running_loop(), self._world.fuse
+        fuse.tick()
+        trip = loop.create_future()
+        timer = loop.call_later(self._world.random.uniform(0.01, 0.4), _done, trip)
+        self._trips[trip] = None
         try:
-            await asyncio.wait({down}, timeout=self._world.random.uniform(0.01, 0.4))
+            if not self._is_down:
+                await trip
         finally:
-            down.cancel()
-        self._world.fuse.tick()
-        if self._down.is_set():
+            timer.cancel()
+            del self._trips[trip]
+        fuse.tick()
+        if self._is_down:
             raise LinkDown("lost")
+
+
+def _done(wait: asyncio.Future[None] | None) -> None:
+    if wait is not None and not wait.done():
+        wait.set_result(None)
 
 
 class SimUpstream:
