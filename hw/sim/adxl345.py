@@ -1,5 +1,7 @@
 """A simulated ADXL345, written from the datasheet: registers, 32-entry FIFO, its own oscillator."""
 
+import struct
+
 from hw.sim.sampler import Sampler, rounded
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -11,6 +13,7 @@ DEVID, BW_RATE, POWER_CTL, INT_SOURCE = 0x00, 0x2C, 0x2D, 0x30
 DATA_FORMAT, DATAX0, DATAZ1, FIFO_CTL, FIFO_STATUS = 0x31, 0x32, 0x37, 0x38, 0x39
 READ_ONLY = (DEVID, 0x2B, INT_SOURCE, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, FIFO_STATUS)
 REGISTERS = 0x40
+FRAME_BYTES = DATAZ1 - DATAX0 + 1
 ENTRIES_MAX = 33  # 32 levels and the output filter's own
 LOWEST_FULL_RATE_HZ = 100.0
 FAST_CODES = (0xE, 0xF)  # 1600 and 3200 Hz: the least significant bit is always 0
@@ -51,13 +54,19 @@ class SimAdxl345:
             for place in places:
                 self._write(register + step * (place - 1), sent[place])
             return
-        for place in places:
-            received[place] = self._read(register + step * (place - 1))
+        if register == DATAX0 and step and len(sent) == 1 + FRAME_BYTES:
+            struct.pack_into("<hhh", received, 1, *self.sampler.frame())
+        else:
+            for place in places:
+                received[place] = self._read(register + step * (place - 1))
         self._after_reading(register, register + step * (len(sent) - 2))
 
     def read_registers(self, register: int, buffer: "Any") -> None:
-        for place in range(len(buffer)):
-            buffer[place] = self._read(register + place)
+        if register == DATAX0 and len(buffer) == FRAME_BYTES:
+            struct.pack_into("<hhh", buffer, 0, *self.sampler.frame())
+        else:
+            for place in range(len(buffer)):
+                buffer[place] = self._read(register + place)
         self._after_reading(register, register + len(buffer) - 1)
 
     def write_registers(self, register: int, values: "Any") -> None:

@@ -17,6 +17,7 @@ class SimIis3dwb(StChip):
     DEFAULTS = {WHO_AM_I: 0x7B, CTRL3_C: 0x04}
     READ_ONLY = (WHO_AM_I, FIFO_STATUS1, FIFO_STATUS2)
     OUT_FIRST, OUT_LAST = FIFO_DATA_OUT_TAG, FIFO_DATA_OUT_TAG + 6
+    FRAME = "<Bhhh"
     ENTRIES_MAX = 512
 
     def counts(self, g: float) -> int:
@@ -50,11 +51,8 @@ class SimIis3dwb(StChip):
             return overrun | full | latched | held >> 8
         return None
 
-    def out(self, place: int) -> int:
-        if place == 0:
-            return self._tag()
-        axis, high = divmod(place - 1, 2)
-        return self.sampler.value(axis) >> (8 * high) & 0xFF
+    def frame(self) -> "tuple[int, ...]":
+        return (self._tag(),) + self.sampler.frame()
 
     def _tag(self) -> int:
         bits = TAG_ACCELEROMETER << 3 | (self.sampler.number() & 0x03) << 1

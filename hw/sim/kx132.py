@@ -1,5 +1,7 @@
 """A simulated KX132-1211, written from the manual: 16 bits, sample buffer of 86 frames."""
 
+import struct
+
 from hw.sim.sampler import Sampler, rounded
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -60,10 +62,10 @@ class SimKx132:
             self.write_registers(register, memoryview(sent)[1:])
 
     def read_registers(self, register: int, buffer: "Any") -> None:
-        for place in range(len(buffer)):
-            if register == BUF_READ:
-                buffer[place] = self._buffer_byte()
-            else:
+        if register == BUF_READ:
+            self._read_buffer(buffer)
+        else:
+            for place in range(len(buffer)):
                 buffer[place] = self._read((register + place) % REGISTERS)
 
     def write_registers(self, register: int, values: "Any") -> None:
@@ -84,6 +86,17 @@ class SimKx132:
         if register == BUF_STATUS_2:
             return level >> 8 & 0x03
         return 0 if register in (SELF_TEST, BUF_CLEAR) else self.registers[register]
+
+    def _read_buffer(self, buffer: "Any") -> None:
+        place = 0
+        while place < len(buffer):
+            if self.sampler.held and not self.bytes_read and len(buffer) - place >= FRAME_BYTES:
+                struct.pack_into("<hhh", buffer, place, *self.sampler.frame())
+                self.sampler.pop()
+                place += FRAME_BYTES
+            else:
+                buffer[place] = self._buffer_byte()
+                place += 1
 
     def _buffer_byte(self) -> int:
         if not self.sampler.held:

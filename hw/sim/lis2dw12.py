@@ -44,9 +44,9 @@ class SimLis2dw12(StChip):
         watermark = 0x80 if held >= (self.registers[FIFO_CTRL] & 0x1F) else 0
         return watermark | overrun | held
 
-    def out(self, place: int) -> int:
-        axis, high = divmod(place, 2)
-        return (self.sampler.value(axis) << 2) >> (8 * high) & 0xFF
+    def frame(self) -> "tuple[int, ...]":
+        x, y, z = self.sampler.frame()
+        return x << 2, y << 2, z << 2
 
     def written(self, register: int, value: int) -> None:
         if register == CTRL2 and value & 0x40:

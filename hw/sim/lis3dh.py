@@ -46,9 +46,9 @@ class SimLis3dh(StChip):
         watermark = 0x80 if held > (self.registers[FIFO_CTRL] & 0x1F) else 0
         return watermark | full | (0 if held else 0x20) | min(held, 31)
 
-    def out(self, place: int) -> int:
-        axis, high = divmod(place, 2)
-        return (self.sampler.value(axis) << 4) >> (8 * high) & 0xFF
+    def frame(self) -> "tuple[int, ...]":
+        x, y, z = self.sampler.frame()
+        return x << 4, y << 4, z << 4
 
 
 SIMULATED = SimLis3dh

@@ -72,6 +72,11 @@ class Sampler:
         """Counts of the oldest frame held; the last one given when nothing is held."""
         return self._entries[3 * self._first + axis]
 
+    def frame(self) -> "tuple[int, int, int]":
+        """The same of all three axes."""
+        at = 3 * self._first
+        return self._entries[at], self._entries[at + 1], self._entries[at + 2]
+
     def number(self) -> int:
         """The number of the oldest frame held, modulo 256, counted as it was sampled."""
         return self._numbers[self._first]
@@ -87,17 +92,15 @@ class Sampler:
         values = self.source(t0_s, period_s, count)
         if self.push_g is not None or self.stuck:
             values = self._moved(values, count)
-        first = max(0, count - self._entries_max)
-        if first:
-            self._lose(first)
-        for place in range(first, count):
-            at = 3 * place
-            number = self._sampled + place + 1
-            if self.drop_every and number % self.drop_every == 0:
-                continue
-            self._enter(number, values[at], values[at + 1], values[at + 2])
-            if self.duplicate_every and number % self.duplicate_every == 0:
-                self._enter(number, values[at], values[at + 1], values[at + 2])
+        if self.drop_every or self.duplicate_every:
+            for place in range(count):
+                number = self._sampled + place + 1
+                dropped = self.drop_every and number % self.drop_every == 0
+                twice = self.duplicate_every and number % self.duplicate_every == 0
+                for _ in range(0 if dropped else 2 if twice else 1):
+                    self._enter(values, place, place + 1)
+        else:
+            self._enter(values, 0, count)
         self._sampled += count
 
     def _moved(self, values: "Any", count: int) -> "list[float]":
@@ -105,19 +108,28 @@ class Sampler:
         push_g = self.push_g or (0.0, 0.0, 0.0)
         return [self.stuck.get(n % 3, values[n] + push_g[n % 3]) for n in range(3 * count)]
 
-    def _enter(self, number: int, x: float, y: float, z: float) -> None:
-        while self.held >= self.room:
-            self.pop()
-            self._lose(1)
-        entry = (self._first + self.held) % self._entries_max
-        self._numbers[entry] = number & 0xFF
-        at = 3 * entry
-        self._entries[at] = self._counts(x)
-        self._entries[at + 1] = self._counts(y)
-        self._entries[at + 2] = self._counts(z)
-        self.held += 1
+    def _enter(self, values: "Any", begin: int, end: int) -> None:
+        """Frames `begin` to `end` of `values` enter; the oldest make room, if need be of these."""
+        self._lose(self.held + end - begin - self.room)
+        begin = max(begin, end - self.room)
+        counts, entries, entry = self._counts, self._entries, self._first + self.held
+        for place in range(begin, end):
+            entry %= self._entries_max
+            self._numbers[entry] = (self._sampled + place + 1) & 0xFF
+            to, at = 3 * entry, 3 * place
+            entries[to] = counts(values[at])
+            entries[to + 1] = counts(values[at + 1])
+            entries[to + 2] = counts(values[at + 2])
+            entry += 1
+        self.held += end - begin
 
     def _lose(self, count: int) -> None:
+        """The oldest go, as many as there are; nothing when it is no more than 0."""
+        if count <= 0:
+            return
+        gone = min(count, self.held)
+        self._first = (self._first + gone) % self._entries_max
+        self.held -= gone
         self.overrun = True
         self.latched = True
         self.overruns += count
@@ -126,4 +138,6 @@ class Sampler:
 def rounded(scaled: float, top: int) -> int:
     """The nearest count, clipped to -top .. top - 1 as two's complement does."""
     counts = int(scaled + 0.5) if scaled >= 0 else -int(0.5 - scaled)
-    return max(-top, min(top - 1, counts))
+    if counts >= top:
+        return top - 1
+    return counts if counts >= -top else -top

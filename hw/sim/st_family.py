@@ -4,6 +4,8 @@ A chip's file says how registers read, what a write does, where the output begin
 moves on in a burst.
 """
 
+import struct
+
 from hw.sim.sampler import Sampler
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -23,7 +25,7 @@ class StChip:
     SPI_INCREMENT = 0
     I2C_INCREMENT = 0
     OUT_FIRST, OUT_LAST = 0x28, 0x2D
-    FRAME_REGISTERS = 6
+    FRAME = "<hhh"  # how they hold what `frame` tells
     ENTRIES_MAX = 32
 
     def __init__(
@@ -62,8 +64,8 @@ class StChip:
         """What a status register reads; None for any other register."""
         raise NotImplementedError
 
-    def out(self, place: int) -> int:
-        """Byte `place` of the oldest frame."""
+    def frame(self) -> "tuple[int, ...]":
+        """The oldest frame, as the output registers hold it."""
         raise NotImplementedError
 
     def advance(self, now_ns: int) -> None:
@@ -91,17 +93,28 @@ class StChip:
             self._write((register & ~self.I2C_INCREMENT) + place, values[place])
 
     def _burst(self, register: int, buffer: "Any", moves: bool) -> None:
-        for place in range(len(buffer)):
+        place, frame_bytes = 0, self.OUT_LAST - self.OUT_FIRST + 1
+        while place < len(buffer):
+            if moves and register == self.OUT_FIRST and len(buffer) - place >= frame_bytes:
+                struct.pack_into(self.FRAME, buffer, place, *self.frame())
+                self._frame_read()
+                place += frame_bytes
+                continue
             buffer[place] = self._read(register)
+            place += 1
             if moves:
                 register = self.OUT_FIRST if register == self.OUT_LAST else register + 1
 
+    def _frame_read(self) -> None:
+        if self.streaming():
+            self.sampler.pop()
+            self.sampler.overrun = False
+
     def _read(self, register: int) -> int:
         if self.OUT_FIRST <= register <= self.OUT_LAST:
-            value = self.out(register - self.OUT_FIRST)
-            if register == self.OUT_LAST and self.streaming():
-                self.sampler.pop()
-                self.sampler.overrun = False
+            value = struct.pack(self.FRAME, *self.frame())[register - self.OUT_FIRST]
+            if register == self.OUT_LAST:
+                self._frame_read()
             return value
         status = self.status(register)
         return self.registers[register % self.REGISTERS] if status is None else status
