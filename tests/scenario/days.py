@@ -9,6 +9,7 @@ not, is no older than its lane's interval, and in no boot is anything missing be
 import asyncio
 import contextlib
 import json
+from typing import Any
 
 from agent.core.bulletin import Bulletin
 from agent.core.mailbox import Mailbox
@@ -88,10 +89,23 @@ class Day:
         self._full_until_s = -1e9
         self._made: dict[int, tuple[float, float]] = {}  # of this life: (when, may wait so long)
         self._number = 0  # of rows told
+        self._surprises: list[str] = []
         self.tasks_left = 0
 
     async def run(self) -> None:
+        """Lives it, to its end."""
+        asyncio.get_running_loop().set_exception_handler(self._unexpected)
         self._start()
+        await self._pass()
+        await self._end()
+
+    def _unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody awaited fails the day, but for the end of a life: that is not even logged."""
+        error = context.get("exception")
+        if not isinstance(error, Killed):
+            self._surprises.append(f"{context['message']}: {error!r}")
+
+    async def _pass(self) -> None:
         chance = self.world.random
         loop = asyncio.get_running_loop()
         producing = asyncio.ensure_future(self._produce(loop.time() + 86_400.0))
@@ -99,7 +113,6 @@ class Day:
             await asyncio.sleep(max(0.0, at_s - loop.time()))
             await self._happen(chance.choice(FAULTS))
         await producing
-        await self._end()
 
     async def _end(self) -> None:
         """All healed, until nothing is left."""
@@ -114,6 +127,7 @@ class Day:
 
     def verdict(self) -> None:
         """AssertionError when a row is neither delivered nor tombstoned, or memory grew."""
+        assert not self._surprises, self._surprises[:3]
         account = self.world.account
         holes = account.holes()
         assert not holes, f"holes: {holes[:3]}"
@@ -278,12 +292,10 @@ class Day:
 class Storm(Day):
     """Many short lives of a machine that tells something all the time, and a link that is cut."""
 
-    async def run(self) -> None:
-        self._start()
+    async def _pass(self) -> None:
         for _ in range(LIVES):
             await self._live()
             await self._crash(0.2)
-        await self._end()
 
     async def _live(self) -> None:
         """Until its end comes, at an await or at a time."""
