@@ -51,15 +51,3 @@ def _lane(db: "sqlite3.Connection", lane: str) -> "LaneStats":
     produced = max(produced, total)
     delivered = max(0, produced - evicted - refused - held)
     return LaneStats(lane, produced, delivered, evicted, refused, held, size, unsure)
-
-
-def export(db: "sqlite3.Connection", target: "Path") -> None:
-    """A whole copy, durable when this returns. OSError when `target` is there already."""
-    if target.exists():
-        raise FileExistsError(17, f"{target}: is there already")
-    db.execute("VACUUM INTO ?", (str(target),))
-    descriptor = os.open(target, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,5 +1,6 @@
 """`latido outbox status, export FILE, captures DIR`: what waits to be sent, and copies of it."""
 
+import errno
 import os
 import sqlite3
 import sys
@@ -7,7 +8,8 @@ from pathlib import Path
 
 from agent.page.words import language_of, phrase, text
 from agent.store.captures import all_of
-from agent.store.reading import account, export, open_to_read
+from agent.store.copying import export
+from agent.store.reading import account, open_to_read
 from agent.words.exits import DONE, FAILED, USAGE
 from agent.words.start import settings_of
 
@@ -39,14 +41,35 @@ def run(options: "argparse.Namespace", print_object: "Callable[[object], None]")
 def _fault(error: Exception, options: "argparse.Namespace", path: "Path", language: str) -> str:
     """What the store or the target is, in a sentence."""
     held = path.with_name("captures.db") if options.action == "captures" else path
-    if isinstance(error, FileExistsError):
-        return text("outbox.exists", language, file=options.file)
-    if not held.exists():
-        return text("outbox.missing", language, file=held)
     why = phrase(getattr(error, "strerror", None) or str(error), language)
-    if isinstance(error, OSError):
-        return text("outbox.no_write", language, file=error.filename or options.file, why=why)
-    return text("outbox.unreadable", language, file=held, why=why)
+    if isinstance(error, OSError) and options.action in ("export", "captures"):
+        return _target_fault(error, options.file, why, language)
+    return unread(held, language) or text("outbox.unreadable", language, file=held, why=why)
+
+
+def _target_fault(error: OSError, file: str, why: str, language: str) -> str:
+    """Why a copy cannot be written to `file`."""
+    if isinstance(error, FileExistsError):
+        return text("outbox.exists", language, file=file)
+    if isinstance(error, BlockingIOError):
+        return text("outbox.busy", language, file=file)
+    if isinstance(error, FileNotFoundError):
+        return text("outbox.no_folder", language, file=file, folder=Path(file).absolute().parent)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return text("outbox.target_full", language, file=file, why=why)
+    return text("outbox.no_write", language, file=file, why=why)
+
+
+def unread(path: "Path", language: str) -> str:
+    """Why the file of a store is not to be had, in a sentence; "" when it is there."""
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError as error:
+        why = phrase(error.strerror, language)
+        return text("outbox.no_right", language, file=path, why=why)
+    except OSError:
+        return text("outbox.missing", language, file=path)
+    return ""
 
 
 def _work(

@@ -1,21 +1,24 @@
 """`latido outbox drain`: sends what the store of a stopped agent holds, and says how far it is.
 
 The same stage, store and adapter as the agent's. An agent that runs keeps its store: then
-nothing is done. Exit codes: 0 nothing is left, 1 store, 2 configuration, 3 broker not reachable,
-or no receiver that confirms where its receipt is what frees a row.
+nothing is done. Exit codes: 0 nothing is left, 1 store (or none is there), 2 configuration, 3
+broker not reachable, or no receiver that confirms where its receipt is what frees a row.
 """
 
 import asyncio
+import os
 import sys
+from pathlib import Path
 
 from agent import app
 from agent.core.bulletin import Bulletin
 from agent.limits import DRAIN_AWAY_S, TELL_INTERVAL_S
-from agent.page.words import link_sentence, phrase, text
+from agent.page.words import language_of, link_sentence, phrase, text
 from agent.ports import StoreFault
 from agent.stages.drain import RECEIVER
 from agent.words import start
 from agent.words.exits import AWAY, DONE, FAILED, USAGE
+from agent.words.outbox import unread
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -31,11 +34,16 @@ RECEIPT: "list[Any]" = ["receipt", {"place": "", "detail": ""}]  # what is waite
 def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
     """`options`: config, lang, json, seconds."""
     if options.config is None:
-        print("latido outbox: drain needs --config: it says which broker", file=sys.stderr)
+        words = text("outbox.no_config", options.lang or language_of(os.environ))
+        print(f"latido outbox: {words}", file=sys.stderr)
         return USAGE
     settings, code, language = start.settings_with_broker(options, "outbox")
     if settings is None:
         return code
+    missing = unread(Path(settings.state_dir) / "telemetry.db", language)
+    if missing:  # a store that is made anew would have nothing to send, and look as if all went
+        print(f"latido outbox: {missing}", file=sys.stderr)
+        return FAILED
     try:
         return asyncio.run(_drain(settings, options, language, print_object))
     except StoreFault as fault:
