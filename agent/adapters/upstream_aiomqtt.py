@@ -156,7 +156,7 @@ class _Session(aiomqtt.Client):
     """aiomqtt's client on a socket of ours, and what it leaves out: the reason of a PUBACK, the
     broker's limits, a bounded inbox, an end that is noticed by all who wait.
 
-    Leans on six names that aiomqtt 2.5 and paho 2 keep to themselves; the tests of this adapter
+    Leans on seven names that aiomqtt 2.5 and paho 2 keep to themselves; the tests of this adapter
     fail when one of them changes.
     """
 
@@ -254,6 +254,23 @@ class _Session(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError("the connection was closed"))
             return
         super()._on_disconnect(*arguments)
+
+    def _on_socket_register_write(self, client: "Any", userdata: "Any", sock: "Any") -> None:
+        """In the loop's next turn, as this may be another thread; the library gives the socket's
+        number to it even when it is closed by then, and the number free or another's.
+        """
+        self._loop.call_soon_threadsafe(self._wait_for_room, sock)
+
+    def _wait_for_room(self, sock: "Any") -> None:
+        if sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write)
+
+    def _write(self) -> None:
+        try:
+            self._client.loop_write()
+        except OSError as error:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
     def _on_publish(
         self, client: "Any", userdata: "Any", mid: int, reason_code: "Any", properties: "Any"

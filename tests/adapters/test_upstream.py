@@ -250,6 +250,20 @@ def test_a_reset_ends_every_wait_at_once(proxy: Proxy, how: str) -> None:
     assert fails(upstream(proxy.port), scene).code == "lost"
 
 
+def test_a_publish_in_the_very_turn_of_a_reset_ends_quietly(proxy: Proxy) -> None:
+    """Its socket is closed by the time at which the loop would wait for room in it."""
+    told: list[dict[str, Any]] = []
+
+    async def scene(link: MqttLink) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+        publishing = asyncio.ensure_future(link.publish(f"{ROOT}/data/live", b"x"))
+        proxy.reset()  # is there when the loop looks next: the publish first, then the reset
+        await publishing
+
+    assert fails(upstream(proxy.port), scene).code == "lost"
+    assert told == []
+
+
 def test_a_half_open_link_is_noticed_within_one_and_a_half_keep_alives(proxy: Proxy) -> None:
     async def scene(link: MqttLink) -> None:
         proxy.half_open()
