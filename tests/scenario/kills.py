@@ -314,8 +314,9 @@ def run(plan: Plan, kills: int, seed: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         rig = Rig(Path(folder), plan.promise, plan.program, seed, plan.with_broker)
         try:
-            told = survived(rig, kills)
-            kept, given_up = rig.settings(), rig.given_up()
+            found = outcome(rig, survived(rig, kills), plan)
+        except AssertionError as error:  # the other runs go on
+            found = {"complete": False, "beyond_promise": [], "failed": str(error)}
         finally:
             rig.close()
     line = {
@@ -324,21 +325,29 @@ def run(plan: Plan, kills: int, seed: int) -> bool:
         "broker_killed": plan.with_broker,
         "seed": seed,
         "kills": kills,
+        **found,
+        "seconds": round(time.monotonic() - began_s),
+    }
+    print(json.dumps(line), flush=True)
+    kept_word = found["complete"] and not found["beyond_promise"]
+    return "failed" not in found and bool(kept_word or not plan.must_be_complete)
+
+
+def outcome(rig: Rig, told: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """Of the ledger's summary, and of what was given up."""
+    given_up = rig.given_up()
+    return {
         "rows": told["rows"],
         "copies_dropped": told["duplicates"],
         "lost_rows": sum(hole["last"] - hole["first"] + 1 for hole in told["holes"]),
         "unaccounted_rows": sum(told["unaccounted"].values()),
         "tombstoned": told["tombstoned"],
         "conflicts": len(told["conflicts"]),
-        "settings_kept": len(kept),
+        "settings_kept": len(rig.settings()),
         "given_up": given_up.lines(),
         "beyond_promise": given_up.broken() if plan.must_be_complete else [],
         "complete": told["complete"],
-        "seconds": round(time.monotonic() - began_s),
     }
-    print(json.dumps(line), flush=True)
-    kept_word = bool(told["complete"]) and not line["beyond_promise"]
-    return kept_word or not plan.must_be_complete
 
 
 def jobs(kills: int, seed: int, chosen: str | None) -> list[tuple[Plan, int, int]]:
