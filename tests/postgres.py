@@ -27,10 +27,14 @@ class Postgres:
         self._folder = folder
 
     def start(self) -> None:
-        port = self.url.rsplit(":", 1)[1].split("/")[0]
         if self._as_user:
             shutil.chown(self._folder, USER)
         self._run("initdb", "-A", "trust", "-U", USER, "-N", "-D", str(self._data))
+        self.resume()
+
+    def resume(self) -> None:
+        """After a `stop`, with what was committed."""
+        port = self.url.rsplit(":", 1)[1].split("/")[0]
         settings = f"-p {port} -h 127.0.0.1 -k {self._folder} -c fsync=off"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", log, "-o", settings, "start")

@@ -1,7 +1,7 @@
 """`latido-ledger`: receives the rows of a fleet, proves that none is missing, sends receipts.
 
 Exit codes: 0 nothing is missing, 2 usage, 3 broker or database. With --check, 1: a hole, a key that
-stands for two rows, or a database that no longer holds what was kept.
+stands for two rows, a database that no longer holds what was kept, or no device heard at all.
 """
 
 import argparse
@@ -19,6 +19,13 @@ from firmware_tools.ledger.show import Teller, summary
 
 COMPLETE, UNPROVEN, USAGE, AWAY = 0, 1, 2, 3
 TELL_S = 1.0
+LOST = "the connection was lost, nobody knows what came after"
+SILENT = "it takes the connection and does not answer as an MQTT broker, nothing was heard"
+HEARS = "no device was heard: what is published here arrives, but no device has sent anything"
+DEAF = (
+    "no device was heard: none has sent anything here, or this user may not read its topics"
+    " (a broker does not say so)"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,16 +34,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keeper = Keeper(options.db, must_exist=options.broker is None)
     except KeepFault as fault:
         return _away(fault)
+    heard: dict[str, Any] = {}
     try:
         account = keeper.load()
         if options.broker is not None:
-            _receive(account, keeper, options)
+            heard = {"heard": _receive(account, keeper, options)}
         proof = _proof(keeper) if options.check else {}
     except (BrokerFault, KeepFault) as fault:
         return _away(fault)
     finally:
         keeper.close()
-    told = {**summary(account), **proof}
+    told = {**summary(account), **heard, **proof}
+    if heard and not told["heard"]:
+        told["complete"] = False  # nobody said what ought to be there
     if options.check or options.broker is None:
         print(json.dumps({"event": "summary", **told}))
     whole = told["complete"] and not told.get("damage")
@@ -53,20 +63,19 @@ def _away(fault: Exception) -> int:
     return AWAY
 
 
-def _receive(account: Account, keeper: Keeper, options: argparse.Namespace) -> None:
-    """Until told to stop, or for --seconds."""
+def _receive(account: Account, keeper: Keeper, options: argparse.Namespace) -> int:
+    """Until told to stop, or for --seconds; how many devices were heard. BrokerFault, KeepFault."""
+    receiver = Receiver(account, keeper, options, options.receipts)
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _: stopped.append(got))
     as_table = sys.stdout.isatty() and not options.json
     teller = Teller(sys.stdout, as_table)
-    receiver = Receiver(account, keeper, options, options.receipts)
     began_s = told_s = time.monotonic()
     try:
         while not stopped:
             receiver.turn()
-            if receiver.refusal:
-                raise BrokerFault(f"{options.host}:{options.port}: {receiver.refusal}")
+            _check_refusal(receiver, options)
             now_s = time.monotonic()
             if now_s - told_s >= TELL_S:
                 teller.tell(account, _note(receiver, options))
@@ -76,8 +85,26 @@ def _receive(account: Account, keeper: Keeper, options: argparse.Namespace) -> N
         while receiver.turn():
             continue
         teller.tell(account, _note(receiver, options))
+        if options.check:
+            _check_heard(receiver, options)
+        return len(receiver.heard)
     finally:
         receiver.close()
+
+
+def _check_refusal(receiver: Receiver, options: argparse.Namespace) -> None:
+    if receiver.refusal:
+        raise BrokerFault(f"{options.host}:{options.port}: {receiver.refusal}")
+
+
+def _check_heard(receiver: Receiver, options: argparse.Namespace) -> None:
+    """BrokerFault unless we listened to the end; a sentence when there was nothing to hear."""
+    place = f"{options.host}:{options.port}"
+    if not receiver.subscribed:
+        raise BrokerFault(f"{place}: {f'{LOST} ({receiver.lost})' if receiver.greeted else SILENT}")
+    if not receiver.heard:
+        why = HEARS if options.receipts and receiver.hears_itself() else DEAF
+        print(f"latido-ledger: {place}: {why}", file=sys.stderr)
 
 
 def _note(receiver: Receiver, options: argparse.Namespace) -> str:
@@ -109,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check_help = "read and prove all that is kept; end with 1 for a hole, a conflict, or damage"
     parser.add_argument("--check", action="store_true", help=check_help)
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds")
+    parser.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
     parser.add_argument("--json", action="store_true", help="lines, also on a terminal")
     return parser
 
@@ -121,12 +148,33 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.host, options.port = "", 0
     if options.broker is None:
         return options
-    host, _, port = options.broker.rpartition(":")
-    if not host:
-        host, port = options.broker, "8883" if options.tls or options.tls_ca else "1883"
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        parser.error(f"--broker: {options.broker!r} is not HOST[:PORT]")
     if options.check and not options.seconds:
         parser.error("--check with --broker needs --seconds: how long to listen")
+    host, port = _place(options.broker)
+    port = port or ("8883" if options.tls or options.tls_ca or options.tls_certificate else "1883")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        parser.error(f"--broker: {options.broker!r} is not HOST[:PORT]")
     options.host, options.port = host, int(port)
     return options
+
+
+def _place(text: str) -> tuple[str, str]:
+    """(host, port or ""). An address of IPv6 stands in brackets, or alone."""
+    if text.startswith("["):
+        host, closed, rest = text[1:].partition("]")
+        is_place = closed and (not rest or (rest[0] == ":" and len(rest) > 1))
+        return (host, rest[1:]) if is_place else ("", "")
+    if text.count(":") > 1:
+        return text, ""
+    host, colon, port = text.partition(":")
+    return (host, port) if port or not colon else ("", "")
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value

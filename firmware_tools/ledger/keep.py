@@ -4,6 +4,8 @@ A row is there once, by its key. What `keep` returned from is durable: only then
 A key that came with two contents stands in `rows` with the first, in `conflicts` with the others.
 """
 
+import contextlib
+import logging
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -108,7 +110,7 @@ class Keeper:
                 self._db.execute("ALTER TABLE rows ADD COLUMN crc BIGINT")
             self._db.commit()
         except _errors() as error:
-            raise KeepFault(f"{plain(place)}: {error}") from error
+            raise self._fault(error) from error
 
     def keep(
         self, rows: list[Row], streams: list[Stream], told: list[Any], copies: Iterable[Row] = ()
@@ -132,14 +134,18 @@ class Keeper:
             cursor.executemany(self._statement(KEEP_TOLD), told)
             self._db.commit()
         except _errors() as error:
-            self._db.rollback()
-            raise KeepFault(f"{plain(self._place)}: {error}") from error
+            with contextlib.suppress(*_errors()):  # of a connection that is gone nothing is left
+                self._db.rollback()
+            raise self._fault(error) from error
         return conflicts
 
     def check(self) -> Found:
-        """All that is kept, read and proved."""
+        """All that is kept, read and proved. KeepFault when the database went away meanwhile."""
         strange = (*_errors(), ValueError)  # text that is none
-        return check(self._db, _is_postgresql(self._place), strange)
+        try:
+            return check(self._db, _is_postgresql(self._place), strange)
+        except _errors() as error:
+            raise self._fault(error) from error
 
     def _is_kept(self, row: Row) -> bool:
         """Whether this other content of a key came before."""
@@ -167,7 +173,7 @@ class Keeper:
         try:
             return self._loaded()
         except strange as error:
-            raise KeepFault(f"{plain(self._place)}: {error}") from error
+            raise self._fault(error) from error
 
     def _loaded(self) -> Account:
         account = Account()
@@ -195,6 +201,10 @@ class Keeper:
 
     def close(self) -> None:
         self._db.close()
+
+    def _fault(self, error: Exception) -> KeepFault:
+        """In one line: what PostgreSQL says has several."""
+        return KeepFault(f"{plain(self._place)}: {' '.join(str(error).split())}")
 
     def _asked(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
         return list(self._db.execute(self._statement(query), values).fetchall())
@@ -234,6 +244,7 @@ def _connected(place: str) -> Any:
         raise KeepFault(
             "PostgreSQL needs the package psycopg: pip install 'latido[ledger]'"
         ) from None
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # a KeepFault says it, once
     return psycopg.connect(place)
 
 

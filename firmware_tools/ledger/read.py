@@ -21,10 +21,15 @@ class Invalid(ValueError):
     """Not a message of a device; says why."""
 
 
-def read_bundle(device: str, lane: str, payload: bytes) -> tuple[dict[str, Any], list[Row]]:
-    """A bundle's head and its rows. Invalid."""
+def check_name(device: str) -> None:
+    """Invalid for what no device is called, whatever it sent: its name goes into every table."""
     if len(device) > NAME or not device.isprintable():
         raise Invalid(f"{device!r:.60} is not the name of a device")
+
+
+def read_bundle(device: str, lane: str, payload: bytes) -> tuple[dict[str, Any], list[Row]]:
+    """A bundle's head and its rows. Invalid."""
+    check_name(device)
     held = _object(payload)
     if held.get("schema") != 2 or held.get("lane") != lane or lane not in LANES:
         raise Invalid("not a bundle of this lane in schema 2")

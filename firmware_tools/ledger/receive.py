@@ -6,6 +6,7 @@ the device. A ledger that dies in between gets the messages again, and drops cop
 
 import json
 import queue
+import re
 import time
 from typing import Any
 
@@ -14,12 +15,14 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from firmware_tools.ledger.account import CLOCK, TOMBSTONE, Account, Key, Row
 from firmware_tools.ledger.keep import Keeper
-from firmware_tools.ledger.read import read_bundle, read_status
+from firmware_tools.ledger.read import check_name, read_bundle, read_status
 
 BATCH_MESSAGES = 500
 BATCH_S = 0.05  # a receipt waits this long for company
 QUEUED = 10_000  # messages; the broker holds back what is not yet acknowledged
 CONNECT_S = 10
+ECHO_S = 2.0  # for a message of our own to come back
+ECHO_SITE = "latido-ledger"  # of that message, where all sites are listened to
 
 
 class BrokerFault(Exception):
@@ -36,8 +39,16 @@ class Receiver:
         self._site = options.site
         self._waiting: queue.Queue[Any] = queue.Queue(QUEUED)
         self._told: set[str] = set()
+        self._echo = f"{ECHO_SITE if self._site == '+' else self._site}/" + re.sub(
+            "[/+#]", "-", options.name
+        )
+        self._echoed = False
         self.connected = False
+        self.greeted = False  # at least once
+        self.subscribed = False
         self.refusal = ""
+        self.lost = ""  # why the last connection ended
+        self.heard: set[str] = set()  # devices, since this receiver began
         self.rows = 0
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=options.name, clean_session=False
@@ -47,8 +58,9 @@ class Receiver:
         if options.username is not None:
             self._client.username_pw_set(options.username, options.password)
         if options.tls_ca or options.tls_certificate or options.tls:
-            self._client.tls_set(options.tls_ca, options.tls_certificate, options.tls_key)
+            _set_tls(self._client, options)
         self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = lambda client, userdata, message: self._waiting.put(message)
         try:
@@ -82,6 +94,16 @@ class Receiver:
             self._answer(key)
         return len(batch)
 
+    def hears_itself(self) -> bool:
+        """Whether a message of our own comes back. Brokers grant a subscription without the right
+        to read, and then pass nothing on: where nothing was heard this tells one from the other.
+        """
+        self._client.publish(f"latido/{self._echo}/data/test", '{"schema":2,"lane":"test"}', 1)
+        end_s = time.monotonic() + ECHO_S
+        while not self._echoed and time.monotonic() < end_s:
+            self.turn()
+        return self._echoed
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
@@ -105,13 +127,17 @@ class Receiver:
             topic = message.topic
             _, site, device, *rest = topic.split("/")
             name = f"{site}/{device}"
+            check_name(name)
             if rest == ["status"]:
                 self.account.status(name, *read_status(message.payload))
                 self._told.add(name)
+                self.heard.add(name)
                 return [], [], set()
             if rest == ["data", "test"]:  # somebody tries whether publishing is allowed
+                self._echoed |= name == self._echo
                 return [], [], set()
             bundle, rows = read_bundle(name, rest[1], message.payload)
+            self.heard.add(name)
         except (ValueError, IndexError) as error:  # Invalid is a ValueError
             self.account.refuse(ascii(topic)[1:-1], str(error))
             return [], [], set()
@@ -135,10 +161,47 @@ class Receiver:
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, *_: Any) -> None:
         self.connected = not reason.is_failure
         self.refusal = "" if self.connected else str(reason)
+        self.greeted |= self.connected
         if self.connected:
-            client.subscribe(
-                [(f"latido/{self._site}/+/{what}", 1) for what in ("data/+", "status")]
-            )
+            client.subscribe([(topic, 1) for topic in self._topics()])
 
-    def _on_disconnect(self, *_: Any) -> None:
-        self.connected = False
+    def _on_subscribe(self, client: Any, userdata: Any, mid: int, granted: Any, *_: Any) -> None:
+        """The broker's answer, a code a topic."""
+        refused = [
+            f"{topic}: {code}"
+            for topic, code in zip(self._topics(), granted, strict=False)
+            if code.is_failure
+        ]
+        self.subscribed = not refused
+        if refused:
+            self.refusal = f"it does not let us listen to {', '.join(refused)}"
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any = "", *_: Any
+    ) -> None:
+        self.connected = self.subscribed = False
+        self.lost = str(reason)
+
+    def _topics(self) -> list[str]:
+        return [f"latido/{self._site}/+/{what}" for what in ("data/+", "status")]
+
+
+def _set_tls(client: mqtt.Client, options: Any) -> None:
+    """BrokerFault that names the file that cannot be used."""
+    files = {
+        "--tls-ca": options.tls_ca,
+        "--tls-certificate": options.tls_certificate,
+        "--tls-key": options.tls_key,
+    }
+    given = {option: file for option, file in files.items() if file}
+    for option, file in given.items():
+        try:
+            with open(file, "rb"):
+                continue
+        except OSError as error:
+            raise BrokerFault(f"{option} {file}: {error.strerror}") from error
+    try:
+        client.tls_set(options.tls_ca, options.tls_certificate, options.tls_key)
+    except (OSError, ValueError) as error:
+        said = ", ".join(f"{option} {file}" for option, file in given.items())
+        raise BrokerFault(f"{said}: cannot be used for TLS: {error}") from error
