@@ -64,7 +64,7 @@ def link_sentence(reason: "Any", language: str) -> str:
     if not reason:
         return ""
     code, facts = reason
-    shown = {name: phrase(value, language) for name, value in facts.items()}
+    shown = {name: phrase(value, language).rstrip(".") for name, value in facts.items()}
     return text(f"link.{code}", language, **shown).replace(" ()", "")
 
 

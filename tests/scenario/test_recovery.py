@@ -163,7 +163,7 @@ WORDS = {  # errno of a transfer: what a technician is told to look at, English 
     11: ("lost arbitration: check SDA for a short", "perdió el arbitraje: busque un corto en SDA"),
     95: ("cannot make this transfer: name the board", "no sabe hacer esta transferencia"),
     22: ("refuses this transfer", "rechaza esta transferencia"),
-    71: ("/dev/i2c-1: Protocol error (0x18) (71)", "/dev/i2c-1: Protocol error (0x18) (71)"),
+    71: ("/dev/i2c-1: Protocol error (0x18) (71)", "/dev/i2c-1: error de protocolo (0x18) (71)"),
 }
 ABSENT = ("config.txt needs dtparam=spi=on", "a config.txt le falta dtparam=spi=on")
 

@@ -46,7 +46,7 @@ def test_the_longer_of_two_that_begin_alike_is_meant() -> None:
 
 
 def test_what_nobody_knows_stays() -> None:
-    assert phrase("[Errno 71] Protocol error", "es") == "[Errno 71] Protocol error"
+    assert phrase("[Errno 72] Multihop attempted", "es") == "[Errno 72] Multihop attempted"
 
 
 def test_a_degraded_mode_on_the_page_is_all_spanish() -> None:

@@ -77,10 +77,10 @@ def test_a_wrong_id_names_the_wire_in_both_languages() -> None:
 def test_an_error_of_the_system_is_told_by_what_to_do() -> None:
     known = reason_of(OSError(121, "Remote I/O error"))
     assert "alimentación" in sensor_detail(known, "es") and "supply" in sensor_detail(known, "en")
-    unknown = reason_of(OSError(71, "Protocol error"))
+    unknown = reason_of(OSError(72, "Multihop attempted"))
     for language in ("en", "es"):
-        assert "Protocol error" in sensor_detail(unknown, language)
-        assert "(71)" in sensor_detail(unknown, language)
+        assert "Multihop attempted" in sensor_detail(unknown, language)
+        assert "(72)" in sensor_detail(unknown, language)
 
 
 def test_a_sentence_of_an_earlier_version_is_shown_as_it_is() -> None:
