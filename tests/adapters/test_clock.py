@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ Answer = Callable[[bytes], list[bytes]]
 
 def clock_of(folder: Path, *services: Service) -> FastOsClock:
     return FastOsClock(str(folder / "synchronized"), services)
+
+
+@pytest.fixture(scope="module")
+def of_ntpd(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Future[dict[str, str]]]":
+    """What is heard of a real ntpd: it takes its time, as long as a chronyd."""
+    with ThreadPoolExecutor(1) as side:
+        yield side.submit(ntpd_says, tmp_path_factory.mktemp("ntpd"))
 
 
 def free_udp_port() -> int:
@@ -87,6 +95,7 @@ def test_where_no_service_is_the_clock_is_nobodys(tmp_path: Path) -> None:
         clock.ahead_s += SYNC_ASK_S + 1
 
 
+@pytest.mark.usefixtures("of_ntpd")  # begins beside
 def test_a_real_chronyd_is_heard_once_it_is_in_step(tmp_path: Path) -> None:
     """Its own command port, and the time that it serves as ntpd would."""
     time_port, command_port, truth_port = (free_udp_port() for _ in range(3))
@@ -129,8 +138,8 @@ def test_a_real_chronyd_that_goes_by_its_own_clock_is_not_in_step(tmp_path: Path
         clock.close()
 
 
-def test_a_real_ntpd_is_heard_once_it_is_in_step(tmp_path: Path) -> None:
-    assert ntpd_says(tmp_path) == {"first": "", "last": "ntpd"}
+def test_a_real_ntpd_is_heard_once_it_is_in_step(of_ntpd: "Future[dict[str, str]]") -> None:
+    assert of_ntpd.result() == {"first": "", "last": "ntpd"}
 
 
 @pytest.mark.parametrize(
