@@ -83,10 +83,12 @@ class Agent:
         self._readers: "dict[str, list[Mailbox]]" = {}
         self._queues: "dict[str, Mailbox]" = {"records": self._records}
         self.page: "PageServer | None" = None
+        self.found: "tuple[str, ...]" = ()  # what was wrong with the store's files, sentences
 
     async def start(self) -> None:
         """Opens store, model, buses and page. StoreFault, OSError for what cannot be had."""
-        for text in await self.store.open():
+        self.found = await self.store.open()
+        for text in self.found:
             self.bulletin.degrade("store", text)
         settings = self.settings
         self.bulletin.post("device", self._device())
@@ -297,6 +299,7 @@ class Agent:
             "rows_carried_over": stats.carried_rows,
             "rows_delivered": stats.delivered_rows,
             "rows_backlog": stats.backlog_rows,
+            "rows_unwritten": self._recorder.unwritten_rows,
             "alarms": sum(a.alarms for a in self._analysers),
             "recoveries": self._recoveries(),
             "degraded": sorted(self.bulletin.get("degraded")),

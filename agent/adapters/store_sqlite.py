@@ -306,7 +306,7 @@ class SqliteStore:
         if held_up and self._copied(path):
             db.conn.close()
             finish_move(path)
-            db.conn, _ = open_or_set_aside(path, TELEMETRY_FILE)
+            db.conn = open_or_set_aside(path, TELEMETRY_FILE).db
             db.conn.text_factory = text_of
 
     def _oldest(self, lane: str, after_id: int, limit_rows: int) -> "tuple[list[Row], bool]":

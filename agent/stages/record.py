@@ -12,7 +12,6 @@ acknowledged within its lane's interval; else only the account is, with history'
 
 import asyncio
 import json
-import logging
 from collections import namedtuple
 
 from agent.core.bulletin import UNSAVED_ALARMS
@@ -44,7 +43,6 @@ Record = namedtuple("Record", ("kind", "body", "machine", "urgent"))
 DEGRADED = "store"
 WAIT_S_MIN = 0.001
 ACCOUNT = "account"  # of rows that are gone already: due like history's
-log = logging.getLogger("latido")
 
 
 class Recorder:
@@ -86,7 +84,6 @@ class Recorder:
         if (self._pending or held) and not await self._commit():
             held, _ = await self._store.held()
             self.unwritten_rows = len(self._pending) + held
-            log.error("%d rows could not be written before the end", self.unwritten_rows)
 
     async def _gather(self) -> None:
         """Takes records until a commit is due: its lane's interval after the first row."""

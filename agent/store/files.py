@@ -26,7 +26,6 @@ from agent.store.opening import (
     SETTINGS_FILE,
     TELEMETRY_FILE,
     grow,
-    newest_aside,
     open_or_set_aside,
     open_to_look,
 )
@@ -195,21 +194,20 @@ class Files:
         return refusal(self.directory, COME_BACK_BYTES)
 
     def _open_or_set_aside(self, name: str) -> str:
-        """What was damaged, or ""; of the telemetry `salvaged` tells it."""
+        """What was damaged or newer, or ""; of the telemetry `salvaged` tells it."""
         path = self.path(name)
         if name == TELEMETRY:
             log = log_state(path)
             found = bundles_of(path, True) if log != COMPLETE else []
             self.salvaged = (log, "", found, held_of(path) if log == BROKEN else set())
-        connection, damage = open_or_set_aside(path, FILES[name])
+        connection, note, aside, is_newer = open_or_set_aside(path, FILES[name])
         self.db[name] = self._wrapped(connection)
         self.rooms[name] = Room(self.db[name], path, self.ballast)
-        if not damage:
+        if aside is None:
             return ""
         if name != TELEMETRY:
-            return f"{damage}, its {LOST[name]} are lost"
-        aside = newest_aside(path)
-        self.salvaged = (BROKEN, damage, bundles_of(aside, False), held_of(aside))
+            return f"{note}, its {LOST[name]} are {'not used' if is_newer else 'lost'}"
+        self.salvaged = (BROKEN, note, bundles_of(aside, False), held_of(aside))
         return ""
 
     def _draw_boot(self) -> "tuple[int, str]":

@@ -1,7 +1,8 @@
 """Opening an SQLite file that a power cut, a bad card or another program may have spoiled.
 
-A file that is not sound is renamed and kept whole, and a new one is made in its place. What the
-disk or the rights are to blame for is a StoreFault, and the file is left alone.
+A file that is not sound, or that a newer version wrote, is renamed and kept whole, and a new one
+is made in its place. What the disk or the rights are to blame for is a StoreFault, and the file is
+left alone.
 """
 
 import os
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # `schema`: PRAGMA user_version; `tables`: the statements that make them; `moves`: {an older schema:
 # what carries a file of it to the next, within a transaction}.
 FileKind = namedtuple("FileKind", ("schema", "tables", "moves"))
+# `note`: "" or why the file that was there is not used, and as what it is kept; `aside`: there;
+# `is_newer`: it is not damaged.
+Opened = namedtuple("Opened", ("db", "note", "aside", "is_newer"))
 BOOTS = "CREATE TABLE boots (boot INTEGER PRIMARY KEY)"
 TELEMETRY_FILE = FileKind(
     4,
@@ -32,6 +36,8 @@ TELEMETRY_FILE = FileKind(
 )
 CAPTURES_FILE = FileKind(1, (*captures.TABLES, BOOTS), {})
 SETTINGS_FILE = FileKind(1, ("CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT)", BOOTS), {})
+DAMAGED, NEWER = "damaged", "newer"  # telemetry.damaged-1.db
+SCHEMA_MAX = 1000  # beyond it a number is no schema, and the file damaged
 DISK_ERRORS = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -43,15 +49,22 @@ DISK_ERRORS = (
 )
 
 
-def open_or_set_aside(path: "Path", kind: "FileKind") -> "tuple[sqlite3.Connection, str]":
-    """(the open file, "" or what was damaged and as what it is kept). StoreFault names the file."""
+class NewerFile(sqlite3.DatabaseError):
+    """Of a schema that this version does not know yet."""
+
+
+def open_or_set_aside(path: "Path", kind: "FileKind") -> "Opened":
+    """The open file. StoreFault names it where the disk or the rights are to blame."""
     try:
-        return _opened(path, kind), ""
+        return Opened(_opened(path, kind), "", None, False)
+    except NewerFile as error:
+        what, is_newer = f"{path.name} is of a newer version ({error})", True
     except sqlite3.DatabaseError as error:
         if _is_the_disks(error, path):
             raise StoreFault(f"{path}: {error}")
-        aside = _set_aside(path)
-        return _opened(path, kind), f"{path.name} was damaged ({error}); kept as {aside.name}"
+        what, is_newer = f"{path.name} was damaged ({error})", False
+    aside = _set_aside(path, NEWER if is_newer else DAMAGED)
+    return Opened(_opened(path, kind), f"{what}; kept as {aside.name}", aside, is_newer)
 
 
 def _opened(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
@@ -81,6 +94,8 @@ def _opened(path: "Path", kind: "FileKind") -> "sqlite3.Connection":
 def _bring_up_to_date(db: "sqlite3.Connection", kind: "FileKind") -> None:
     """A new file gets its tables, an older one is carried on step by step, each a transaction."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
+    if kind.schema < version <= SCHEMA_MAX:
+        raise NewerFile(f"schema {version}, expected {kind.schema}")
     if version and version != kind.schema and version not in kind.moves:
         raise sqlite3.DatabaseError(f"schema {version}, expected {kind.schema}")
     of_others = db.execute("SELECT name FROM sqlite_master").fetchone()
@@ -178,20 +193,12 @@ def _is_the_disks(error: "sqlite3.Error", path: "Path") -> bool:
     return code in DISK_ERRORS
 
 
-def newest_aside(path: "Path") -> "Path":
-    """The file that was last set aside in the place of `path`."""
+def _set_aside(path: "Path", why: str) -> "Path":
+    """Renames a file, its WAL with it, to the first free name beside it."""
     number = 1
-    while path.with_name(f"{path.stem}.damaged-{number + 1}.db").exists():
+    while path.with_name(f"{path.stem}.{why}-{number}.db").exists():
         number += 1
-    return path.with_name(f"{path.stem}.damaged-{number}.db")
-
-
-def _set_aside(path: "Path") -> "Path":
-    """Renames a damaged file, its WAL with it, to the first free name beside it."""
-    number = 1
-    while path.with_name(f"{path.stem}.damaged-{number}.db").exists():
-        number += 1
-    aside = path.with_name(f"{path.stem}.damaged-{number}.db")
+    aside = path.with_name(f"{path.stem}.{why}-{number}.db")
     for suffix in ("", "-wal", "-shm"):
         source = f"{path}{suffix}"
         if os.path.exists(source):

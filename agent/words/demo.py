@@ -91,6 +91,7 @@ async def _run(
     summary: dict[str, Any] = {}
     try:
         await _start(agent, options.port, language)
+        start.say_found(agent, language)
         start.settle()
         if not options.json:
             print(text("demo.started", language, port=agent.port), flush=True)
@@ -102,6 +103,7 @@ async def _run(
         if embedded is not None:
             await embedded.stop()
     start.say_failure(agent, language)
+    start.say_unwritten(summary, language)
     return summary
 
 

@@ -127,6 +127,7 @@ def _facts(db: "sqlite3.Connection", path: "Path") -> "dict[str, Any]":
         "wal_bytes": wal.stat().st_size if wal.exists() else 0,
         "lanes": {lane.lane: {**lane._asdict()} for lane in lanes},
         "set_aside": sorted(one.name for one in path.parent.glob("*.damaged-*.db")),
+        "newer": sorted(one.name for one in path.parent.glob("*.newer-*.db")),
     }
 
 
@@ -143,4 +144,5 @@ def _lines(facts: "dict[str, Any]", language: str) -> "list[str]":
     size = round((facts["file_bytes"] + facts["wal_bytes"]) / 2**20, 1)
     made.append(text("outbox.size", language, mb=size, boot=facts["boot"]))
     made += [text("outbox.set_aside", language, file=name) for name in facts["set_aside"]]
+    made += [text("outbox.newer", language, file=name) for name in facts["newer"]]
     return made

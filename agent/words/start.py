@@ -19,6 +19,7 @@ from agent.words.exits import DONE, FAILED, USAGE
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from agent.config import Settings
 
@@ -40,6 +41,7 @@ async def run_until_stopped(settings: "Settings") -> int:
     held: "list[int]" = []
     try:
         await agent.start()
+        say_found(agent, settings.language)
         held = await hold_buses(settings)
         bus_lock.share(held)
         settle()
@@ -54,6 +56,7 @@ async def run_until_stopped(settings: "Settings") -> int:
         summary = await asyncio.wait_for(agent.close(), STOP_WITHIN_S)
         bus_lock.let_go(held)
     say_failure(agent, settings.language)
+    say_unwritten(summary, settings.language)
     return FAILED if summary["failed"] else DONE
 
 
@@ -71,6 +74,19 @@ async def hold_buses(settings: "Settings") -> "list[int]":
             if taken.pid or time.monotonic() > deadline:
                 raise
         await asyncio.sleep(LOOK_S)
+
+
+def say_found(agent: Agent, language: str) -> None:
+    """What of the store was damaged, for the log: the page tells it only while this run lasts."""
+    for words in agent.found:
+        print(f"latido: {phrase(words, language)}", file=sys.stderr, flush=True)
+
+
+def say_unwritten(summary: "dict[str, Any]", language: str) -> None:
+    """Rows that the disk took to the last not, and that ended with the process."""
+    rows = summary["rows_unwritten"]
+    if rows:
+        print(f"latido: {text('run.unwritten', language, rows=rows)}", file=sys.stderr)
 
 
 def say_failure(agent: Agent, language: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.store_sqlite import SqliteStore
+from agent.cli import main
 from agent.ports import (
     ALARM,
     LIVE,
@@ -94,7 +95,8 @@ def test_flipped_bits_cost_their_bundle_alone_and_leave_a_tombstone(
         "DROP TABLE boots",
         "DROP TABLE live_lane",
         "PRAGMA user_version=0",
-        "PRAGMA user_version=9",
+        "PRAGMA user_version=1001",
+        "PRAGMA user_version=-1",
         "INSERT INTO boots VALUES (9000000000)",
         "INSERT INTO live_lane (id) VALUES (9223372036854775807)",
     ],
@@ -118,6 +120,34 @@ def test_a_file_that_cannot_be_used_is_set_aside(tmp_path: Path, damage: str) ->
 
     (note,) = opened(tmp_path, check)
     assert "telemetry.damaged-1.db" in note
+
+
+@pytest.mark.parametrize("name", ["telemetry", "settings", "captures"])
+def test_a_file_of_a_newer_version_is_kept_by_another_name_than_a_damaged_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    async def fill(store: SqliteStore) -> None:
+        await store.append(rows_of(1, 3), [])
+
+    opened(tmp_path, fill)
+    db = sqlite3.connect(tmp_path / f"{name}.db")
+    db.execute("PRAGMA user_version=9")
+    db.commit()
+    db.close()
+
+    async def check(store: SqliteStore) -> None:
+        found = await store.oldest(LIVE, 0, 10)
+        assert [row_seq(row.id) for row in found] == [1, 2, 3], "what it can read of it is sent"
+
+    (note,) = opened(tmp_path, check)
+    assert note.startswith(f"{name}.db is of a newer version (schema 9, expected ")
+    assert (tmp_path / f"{name}.newer-1.db").exists() and not [*tmp_path.glob("*.damaged-*")]
+    for language, words in (("es", "una versión más nueva"), ("en", "a newer version")):
+        assert main(["outbox", "status", "--state-dir", str(tmp_path), "--lang", language]) == 0
+        said = capsys.readouterr().out
+        assert f"{words} of Latido wrote it: {name}.newer-1.db" in said or (
+            f"{words} de Latido: {name}.newer-1.db" in said
+        )
 
 
 def test_no_key_is_used_twice_though_both_files_are_lost(tmp_path: Path) -> None:

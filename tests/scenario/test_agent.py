@@ -65,6 +65,7 @@ def test_a_damaged_database_is_set_aside_and_the_agent_judges_on(agents: Any, na
     state = agent.wait_for(lambda state: state.get(MACHINE, {}).get("state") == "normal")
     assert f"{name}.db was damaged" in state["degraded"]["store"]
     assert f"{name}.damaged-1.db" in page_of(agent)
+    assert f"latido: {name}.db estaba dañado" in agent.log()
     assert (agent.state_dir / f"{name}.damaged-1.db").exists()
 
 

@@ -16,7 +16,15 @@ from agent.bus_lock import BusTaken, hold, let_go
 from agent.limits import CONFIG_BYTES, SAMPLING_END_S
 from agent.words.demo import configuration
 from agent.words.exits import DONE, USAGE
-from agent.words.start import hold_buses, say_failure, settings_of, stop_on_signals, taken_words
+from agent.words.start import (
+    hold_buses,
+    say_failure,
+    say_found,
+    say_unwritten,
+    settings_of,
+    stop_on_signals,
+    taken_words,
+)
 
 NODE = "/dev/i2c-98"
 KILLED_AGENT = """
@@ -29,6 +37,7 @@ Bus = namedtuple("Bus", ("name", "kind", "number"))
 Seat = namedtuple("Seat", ("bus", "chip_select"))
 Settings = namedtuple("Settings", ("buses", "sensors", "state_dir"))
 Ended = namedtuple("Ended", ("failure",))
+Started = namedtuple("Started", ("found",))
 
 
 @pytest.mark.parametrize(("more", "code"), [(0, DONE), (1, USAGE)])
@@ -138,4 +147,34 @@ def test_what_failed_too_often_is_said_to_a_person(
     assert capsys.readouterr().err == said
     agent = Ended("")
     say_failure(agent, language)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "lost", "newer"),
+    [
+        (
+            "es",
+            "latido: 7 filas no se pudieron escribir antes de terminar",
+            "latido: settings.db es de una versión más nueva (esquema 9, se esperaba 1);"
+            " se conserva como settings.newer-1.db; no se usan sus ajustes ni lo aprendido\n",
+        ),
+        (
+            "en",
+            "latido: 7 rows could not be written before the end",
+            "latido: settings.db is of a newer version (schema 9, expected 1); kept as"
+            " settings.newer-1.db, its settings and baselines are not used\n",
+        ),
+    ],
+)
+def test_what_the_store_was_found_to_be_and_what_it_did_not_take_is_said(
+    capsys: pytest.CaptureFixture[str], language: str, lost: str, newer: str
+) -> None:
+    note = "settings.db is of a newer version (schema 9, expected 1); kept as settings.newer-1.db"
+    agent: Any = Started((f"{note}, its settings and baselines are not used",))
+    say_found(agent, language)
+    assert capsys.readouterr().err == newer
+    say_unwritten({"rows_unwritten": 7}, language)
+    assert capsys.readouterr().err.startswith(lost)
+    say_unwritten({"rows_unwritten": 0}, language)
     assert capsys.readouterr().err == ""
