@@ -123,9 +123,17 @@ DEGRADED = [
     "captures.db was damaged (x); kept as captures.damaged-1.db, its captures are lost",
     "telemetry.db was damaged (x); kept as telemetry.damaged-1.db; 7 of its rows were found again,"
     " 2 are known to be lost",
+    "captures.db is of a newer version (schema 9, expected 1); kept as captures.newer-1.db, its"
+    " captures are not used",
+    "telemetry.db was damaged (table notes of another program); kept as telemetry.damaged-1.db",
+    "settings.db was damaged (boot 9000000000 is not a count of boots); kept as x",
+    "settings.db was damaged (missing: CREATE TABLE); kept as x",
+    "settings.db was damaged (format versions 4242, expected 0202); kept as x",
+    "/var/lib/latido: another agent keeps its data there",
 ]
 ENGLISH = re.compile(
-    r"\b(the|its|was|are|is|of|a power|would|dropped|failed|kept|gives|again|only|lost|yet)\b"
+    r"\b(the|its|was|are|is|of|a power|would|dropped|failed|kept|gives|again|only|lost|yet"
+    r"|expected|missing|keeps|version)\b"
 )
 
 
