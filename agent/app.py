@@ -328,13 +328,16 @@ def open_model(directory: "str | None") -> "tuple[Any, list[str]]":
 
 
 def upstream_for(settings: "Settings", extra: str = "") -> "tuple[AiomqttUpstream, str]":
-    """(the broker, this device's root of topics). With `extra` under a name of its own, no will."""
+    """(the broker, this device's root of topics). With `extra` under a name of its own, and the
+    will beside the agent's rows instead of in its status.
+    """
     device = settings.device
     root = f"latido/{device.site}/{device.name}"
     identifier = f"latido-{device.site}-{device.name}"
     if extra:
-        return AiomqttUpstream(settings.broker, f"{identifier}-{extra}", None), root
-    return AiomqttUpstream(settings.broker, identifier, root), root
+        will = f"{root}/data/{extra}"
+        return AiomqttUpstream(settings.broker, f"{identifier}-{extra}", will), root
+    return AiomqttUpstream(settings.broker, identifier, f"{root}/status"), root
 
 
 def deliverer_for(

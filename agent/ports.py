@@ -117,6 +117,16 @@ if TYPE_CHECKING:
             """Whether a message that the broker throws away can be known: not with MQTT 3.1.1."""
             ...
 
+        @property
+        def retains(self) -> bool:
+            """Whether the broker keeps messages for those who come later."""
+            ...
+
+        @property
+        def packet_bytes_max(self) -> "int | None":
+            """The largest packet that the broker takes; None: it has named no limit."""
+            ...
+
         async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
             """Returns after PUBACK (QoS 1). LinkDown when the connection ended first, Refused."""
             ...
@@ -214,6 +224,10 @@ class BusFault(OSError):
         super().__init__(number, text)
         self.place = place
         self.cure = cure
+
+
+LOST = "lost"  # the connection ended
+PUBLISH_RIGHT = "publish_right"  # a message was not allowed; the connection may be there
 
 
 class LinkDown(Exception):

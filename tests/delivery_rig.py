@@ -9,8 +9,10 @@ from typing import Any
 import jsonschema
 
 from agent.core.bulletin import Bulletin
+from agent.core.wire import payload_room
 from agent.ports import ALARM, HISTORY, LIVE, LinkDown, NewRow
 from agent.stages.deliver import Deliverer
+from tests.links import PlainLink
 from tests.memory_store import MemoryStore
 from tests.mosquitto import SCHEMAS
 from tests.sim_loop import SimClock
@@ -19,10 +21,8 @@ ROOT = "latido/a/b"
 TRIP_S = 0.1
 
 
-class Broker:
+class Broker(PlainLink):
     """Confirms in any order. `faults`: what the nth publish of rows meets, instead of a PUBACK."""
-
-    tells_refusals = True
 
     def __init__(self, faults: dict[int, Callable[[list[int]], Exception | None]] | None = None):
         self.received: list[tuple[str, int, float]] = []
@@ -34,6 +34,8 @@ class Broker:
         self.on_bundle: Callable[[dict[str, Any]], None] = lambda bundle: None
         self.fault: Callable[[list[int]], Exception | None] = lambda seqs: None
         self.refuses: Callable[[str, list[int]], Exception | None] = lambda lane, seqs: None
+        self.status: list[dict[str, Any]] = []
+        self.status_fault: Callable[[bytes], Exception | None] = lambda payload: None
         self._faults = faults or {}
         self._in_flight = 0
         self._error = LinkDown("lost")
@@ -50,8 +52,11 @@ class Broker:
 
     async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         held = json.loads(payload)
-        if retain:
+        if topic == f"{ROOT}/status":
+            self._take_status(held, payload, retain)
             return
+        room = payload_room(self.packet_bytes_max, topic)
+        assert room is None or len(payload) <= room, f"{len(payload)} bytes, {room} at most"
         self.published += 1
         if self.published < 10:
             jsonschema.validate(held, SCHEMAS["data"])
@@ -64,6 +69,16 @@ class Broker:
             await self._take(held, seqs, fault)
         finally:
             self._in_flight -= 1
+
+    def _take_status(self, held: dict[str, Any], payload: bytes, retain: bool) -> None:
+        assert retain == self.retains
+        fault = self.status_fault(payload)
+        if isinstance(fault, LinkDown) and fault.code == "lost":
+            self._error = fault
+            self._down.set()
+        if fault is not None:
+            raise fault
+        self.status.append(held)
 
     async def _take(self, held: dict[str, Any], seqs: list[int], fault: Exception | None) -> None:
         await asyncio.sleep(TRIP_S + 0.01 * (self.published % 3))  # later ones overtake earlier

@@ -15,6 +15,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from agent.core.wire import payload_room
 from agent.dial import dial, tls_context
 from agent.limits import (
     CONNECT_S_MAX,
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 
 V5, V311 = aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311
 IN_FLIGHT_MAX = 200  # above our own window: the library's default of 20 must not be the narrower
-HEADER_BYTES = 16  # around topic and payload of a PUBLISH without properties, at most
 OFFLINE = b'{"schema":1,"state":"offline"}'
 
+NO_RETAIN = "no_retain"  # the broker keeps no message for those who come later
 # CONNACK (MQTT 5, table 3-1; the library gives 3.1.1's five codes by the same numbers).
 CONNACK_CODES = {
     0x84: "protocol",
@@ -49,6 +50,7 @@ CONNACK_CODES = {
     0x89: "unavailable",
     0x8A: "banned",
     0x8C: "credentials",
+    0x9A: NO_RETAIN,
     0x9F: "unavailable",
 }
 TAKEN_OVER = 0x8E
@@ -62,11 +64,13 @@ _silent.setLevel(logging.CRITICAL)  # what it would warn of is counted and told 
 class AiomqttUpstream:
     """The broker by its settings (`agent.config.Broker`). `identifier`: one connection a device.
 
-    `root`: of the device's topics, for its last will; None for no will.
+    `will`: the topic of its last will; None for no will.
     """
 
-    def __init__(self, broker: "Any", identifier: str, root: "str | None") -> None:
+    def __init__(self, broker: "Any", identifier: str, will: "str | None") -> None:
         self._broker = broker
+        self._will = will
+        self._will_stays = True
         self._place = f"{broker.host}:{broker.port}"
         self._protocol = V311 if broker.protocol == "3.1.1" else V5
         self._may_fall_back = broker.protocol != "5"
@@ -76,7 +80,6 @@ class AiomqttUpstream:
             "identifier": identifier,
             "username": broker.username,
             "password": broker.password,
-            "will": aiomqtt.Will(f"{root}/status", OFFLINE, qos=1, retain=True) if root else None,
             "keepalive": KEEPALIVE_S,
             "max_inflight_messages": IN_FLIGHT_MAX,
             "logger": _silent,
@@ -93,15 +96,27 @@ class AiomqttUpstream:
 
     async def _session(self) -> "_Session":
         try:
-            return await self._greeted(self._protocol)
+            return await self._with_will(self._protocol)
         except LinkDown as down:
             old = self._protocol is V311 or not self._may_fall_back
             if old or down.code not in ("protocol", "no_mqtt"):
                 raise
             said = down.code == "protocol"
-        session = await self._greeted(V311)
+        session = await self._with_will(V311)
         if said:
             self._protocol = V311
+        return session
+
+    async def _with_will(self, protocol: "aiomqtt.ProtocolVersion") -> "_Session":
+        """Where the broker keeps no messages the will is for those who listen when it is told."""
+        try:
+            session = await self._greeted(protocol)
+        except LinkDown as down:
+            if down.code != NO_RETAIN or not self._will_stays:
+                raise
+            self._will_stays = False
+            session = await self._greeted(protocol)
+        self._will_stays = session.retains
         return session
 
     async def _greeted(self, protocol: "aiomqtt.ProtocolVersion") -> "_Session":
@@ -111,7 +126,11 @@ class AiomqttUpstream:
                 sock = await self._dial()
         except TimeoutError:
             raise LinkDown("no_answer", self._place, f"{CONNECT_S_MAX:g} s")
-        session = _Session(sock, self._place, **self._arguments, **_of_protocol(protocol))
+        will = None
+        if self._will is not None:
+            will = aiomqtt.Will(self._will, OFFLINE, qos=1, retain=self._will_stays)
+        arguments = {**self._arguments, **_of_protocol(protocol), "will": will}
+        session = _Session(sock, self._place, **arguments)
         try:
             await session.__aenter__()
         except aiomqtt.MqttError as error:
@@ -172,6 +191,7 @@ class _Session(aiomqtt.Client):
         self.is_up = False
         self.down: "LinkDown | None" = None
         self.packet_bytes_max: "int | None" = None
+        self.retains = True
         self.dropped = 0
 
     def watch(self) -> None:
@@ -185,8 +205,9 @@ class _Session(aiomqtt.Client):
         """Set when the PUBACK is here; LinkDown or Refused if not."""
         if self.down is not None:
             raise self.down
-        limit = self.packet_bytes_max
-        if limit is not None and len(topic) + len(payload) + HEADER_BYTES > limit:
+        room = payload_room(self.packet_bytes_max, topic)
+        if room is not None and len(payload) > room:
+            limit = self.packet_bytes_max
             raise Refused(f"{len(payload)} bytes, the broker takes packets of {limit} at most")
         info = self._client.publish(topic, payload, 1, retain)
         if info.rc != 0:
@@ -246,6 +267,7 @@ class _Session(aiomqtt.Client):
     ) -> None:
         self.is_up = not reason_code.is_failure
         self.packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
+        self.retains = getattr(properties, "RetainAvailable", 1) != 0
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, *arguments: "Any") -> None:
@@ -306,6 +328,16 @@ class MqttLink:
     def tells_refusals(self) -> bool:
         """A PUBACK of MQTT 3.1.1 has no reason: it comes for what the broker throws away, too."""
         return self._session.tells_refusals
+
+    @property
+    def retains(self) -> bool:
+        """Whether the broker keeps messages for those who come later."""
+        return self._session.retains
+
+    @property
+    def packet_bytes_max(self) -> "int | None":
+        """As the broker's greeting said; None: it has named no limit."""
+        return self._session.packet_bytes_max
 
     @property
     def dropped(self) -> int:

@@ -35,6 +35,7 @@ class Flights:
         self.freed_id = 0  # rows up to here are free
         self.probing = False  # the receiver is silent: one bundle at a time
         self.silent_rounds = 0
+        self._passed_id = 0  # the first row that this link cannot carry; what is behind it is kept
 
     @property
     def room(self) -> int:
@@ -54,6 +55,11 @@ class Flights:
         """Rows up to here had gone before this connection."""
         self.after_id = self.freed_id = identity
 
+    def pass_over(self, identity: int) -> None:
+        """A row too large for this link stays; those behind it go, and stay until it has gone."""
+        self.after_id = identity
+        self._passed_id = self._passed_id or identity
+
     def receipt(self, boot: int, through: int) -> None:
         """The receiver has all of the boot up to `through`."""
         for flight in self._flying:
@@ -65,7 +71,8 @@ class Flights:
         """Forgets what is done; the id up to which rows may be freed now, 0 for none."""
         through_id = 0
         while self._flying and self._done(self._flying[0]):
-            through_id = self._flying.pop(0).bundle.last_id
+            flight = self._flying.pop(0)
+            through_id = through_id if self._is_kept(flight) else flight.bundle.last_id
         if through_id:
             self.freed_id = through_id
             self.probing = False
@@ -89,7 +96,10 @@ class Flights:
         self.silent_rounds += 1
         return through_id
 
+    def _is_kept(self, flight: "Flight") -> bool:
+        return 0 < self._passed_id < int(flight.bundle.last_id)
+
     def _done(self, flight: "Flight") -> bool:
-        if self._by_receipt:
+        if self._by_receipt and not self._is_kept(flight):
             return bool(flight.received_id == flight.bundle.last_id)
         return flight.landed_ns is not None

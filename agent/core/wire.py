@@ -15,6 +15,8 @@ RECEIPT_BYTES = 1024
 SEQ_MASK = 0xFFFFFFFF
 ROW_BYTES = 80  # around a row's body and kind, at most
 HEAD_BYTES = 160  # around the rows of a bundle, at most
+PACKET_BYTES = 16  # around topic and payload of a PUBLISH without properties, at most
+CHARACTER_BYTES = 4  # of UTF-8, at most
 
 
 class Bundle:
@@ -36,6 +38,10 @@ class Bundle:
             f'{{"schema":{SCHEMA},"boot":{self.boot},"lane":{json.dumps(self.rows[0].lane)},'
             f'"freed_to":{freed},"seq_from":{self.first_seq},"rows":[{texts}]}}'
         ).encode()
+
+    def bytes_most(self) -> int:
+        """Of its payload, whatever has been freed by then."""
+        return len(self.payload(self.boot << 32 | SEQ_MASK))
 
     def through(self, seq: int) -> int:
         """The id of its last row up to `seq`, 0 when it has none."""
@@ -65,6 +71,31 @@ def bundles(rows: "list[Any]", limit_rows: int, limit_bytes: int) -> "list[Bundl
     if held:
         made.append(Bundle(held))
     return made
+
+
+def fitting(
+    rows: "list[Any]", limit_rows: int, limit_bytes: int, room: "int | None"
+) -> "list[Bundle]":
+    """As `bundles`, none of more than `room` bytes but a single row that is larger. None: any."""
+    if room is None:
+        return bundles(rows, limit_rows, limit_bytes)
+    made: "list[Bundle]" = []
+    for bundle in bundles(rows, limit_rows, min(limit_bytes, room)):
+        made += [bundle] if fits(bundle, room) else [Bundle([row]) for row in bundle.rows]
+    return made
+
+
+def fits(bundle: "Bundle", room: "int | None") -> bool:
+    """Whether its payload has `room` bytes at most. Measured only where it may be close."""
+    most = CHARACTER_BYTES * bytes_of(bundle.rows)
+    return room is None or most <= room or bundle.bytes_most() <= room
+
+
+def payload_room(packet_bytes_max: "int | None", topic: str) -> "int | None":
+    """Of a message on `topic`, where no packet may have more bytes; None: no limit is known."""
+    if packet_bytes_max is None:
+        return None
+    return max(0, packet_bytes_max - PACKET_BYTES - len(topic.encode()))
 
 
 def bytes_of(rows: "list[Any]") -> int:

@@ -6,13 +6,13 @@ its key (boot, lane, seq) lets the receiver drop the copy. No network at the sta
 """
 
 import asyncio
-import json
 import random
 
 from agent.core.bulletin import UNSAVED_ALARMS
 from agent.limits import RECONNECT_S_MAX, RECONNECT_S_MIN, STATUS_INTERVAL_S, TELL_INTERVAL_S
-from agent.ports import LinkDown, StoreFault, StoreStats
+from agent.ports import ALARM, LANES, LOST, LinkDown, StoreFault, StoreStats
 from agent.stages.drain import RECEIVER, Drain
+from agent.stages.status import StatusMessage
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.stages.drain import Suspect
 
 FAREWELL_S = 0.5  # the last words of a clean stop must not hold it up
-LOST = "lost"
+TOO_LARGE_MODE = "too_large"
 
 
 class Deliverer:
@@ -53,6 +53,7 @@ class Deliverer:
         self._promise = promise
         self._facts = facts
         self._uniform = uniform
+        self._message = StatusMessage(f"{root}/status", clock, bulletin)
         self._suspects: "dict[str, Suspect]" = {}
         self._blind = False
         self._stats = StoreStats(0, 0, 0, None, 0, 0, 0, ())
@@ -80,7 +81,8 @@ class Deliverer:
         self._blind = self._promise != RECEIVER and not link.tells_refusals
         if self._promise == RECEIVER:
             await link.subscribe([f"{self._root}/ack"])
-        await link.publish(f"{self._root}/status", self._status("online"), retain=True)
+        self._message.begin(link)
+        await self._message.say(link, self._status("online"))
         await self._tell([], drain)
         try:
             parts = [drain.run(link), self._report(link), _listen(link, drain), self._count(drain)]
@@ -94,13 +96,9 @@ class Deliverer:
 
     async def _report(self, link: "Link") -> None:
         """The retained status message, whenever it would say something new."""
-        told = b""
         while True:
             unsaved = self._bulletin.get(UNSAVED_ALARMS)
-            status = self._status("online")
-            if status != told:
-                await link.publish(f"{self._root}/status", status, retain=True)
-                told = status
+            await self._message.say(link, self._status("online"))
             await first_to_end([self._clock.sleep(STATUS_INTERVAL_S), self._other_alarms(unsaved)])
 
     async def _other_alarms(self, told: "list[Any] | None") -> None:
@@ -114,19 +112,33 @@ class Deliverer:
         while True:
             await drain.changed.wait()
             drain.changed.clear()
+            self._tell_too_large(drain)
             await self._tell([], drain)
             await self._clock.sleep(TELL_INTERVAL_S)
 
     async def _say_goodbye(self, link: "Link") -> None:
-        farewell = link.publish(f"{self._root}/status", self._status("offline"), retain=True)
+        farewell = self._message.say(link, self._status("offline"))
         try:
             await asyncio.wait_for(farewell, FAREWELL_S)
         except (TimeoutError, LinkDown):
             return  # the will says it instead
 
-    def _status(self, state: str) -> bytes:
-        status = {"schema": 1, "state": state, "boot": self._store.boot}
-        return json.dumps({**status, **self._facts()}, separators=(",", ":")).encode()
+    def _status(self, state: str) -> "dict[str, Any]":
+        return {"schema": 1, "state": state, "boot": self._store.boot, **self._facts()}
+
+    def _tell_too_large(self, drain: "Drain") -> None:
+        """Rows that wait because the broker takes no packet of their size."""
+        for lane in LANES:
+            mode, found = f"{TOO_LARGE_MODE}.{lane}", drain.too_large.get(lane)
+            if found is None:
+                self._bulletin.recover(mode)
+                continue
+            behind = "those behind it go" if lane == ALARM else "those behind it wait, too"
+            self._bulletin.degrade(
+                mode,
+                f"a row ({found.kind}) of the lane {lane} waits, {behind}: it needs a packet of "
+                f"{found.packet_bytes} bytes, the broker takes {found.limit_bytes} at most",
+            )
 
     async def _tell(self, reason: "list[Any]", drain: "Drain | None" = None) -> None:
         """Posts the counts; `drain`: of the connection, when there is one."""

@@ -2,14 +2,16 @@
 
 Bundles of each lane are under way side by side, in a window; history at a set rate, so that it
 takes neither the link nor the disk from what is new. What is free, by the broker's word or by the
-receiver's, is freed. A row that the broker refuses is set aside, and its lane goes on.
+receiver's, is freed. A row that the broker refuses is set aside, and its lane goes on. A row that
+is larger than the broker said it takes is no fault of the row: it waits for another link, and in
+the lanes of live rows and history those behind it wait, too; alarms go past it.
 """
 
 import asyncio
 from collections import namedtuple
 
 from agent.core.flights import Flights
-from agent.core.wire import Bundle, bundles, read_receipt
+from agent.core.wire import Bundle, fits, fitting, payload_room, read_receipt
 from agent.limits import (
     BUNDLE_BYTES,
     BUNDLE_ROWS,
@@ -19,8 +21,9 @@ from agent.limits import (
     REFUSED_PAUSE_S_MAX,
     RESEND_S_MAX,
     RESEND_S_MIN,
+    TOO_LARGE_LOOK_S,
 )
-from agent.ports import HISTORY, LANES, TOMBSTONE, LinkDown, Refused
+from agent.ports import ALARM, HISTORY, LANES, LIVE, TOMBSTONE, LinkDown, Refused
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -36,8 +39,14 @@ PACE_S_MIN = 0.002
 SUDDEN_S = 5.0  # after the launch: an end that the row may have caused
 
 
+# A row of `kind` needs a packet of so many bytes, the broker takes `limit_bytes`; until `look_ns`
+# its lane stands still.
+TooLarge = namedtuple("TooLarge", ("kind", "packet_bytes", "limit_bytes", "look_ns"))
+
+
 class Drain:
-    """One connection's. `changed` is set whenever rows were freed or the receiver fell silent.
+    """One connection's. `changed` is set whenever rows were freed, the receiver fell silent, or a
+    row was found that is too large for the broker (`too_large`: {lane: TooLarge}) or is no more.
 
     `suspects`: {lane: Suspect}, kept by the owner from one connection to the next.
     """
@@ -63,6 +72,8 @@ class Drain:
         self._wake = asyncio.Event()
         self._failed: "BaseException | None" = None
         self._pause_s = REFUSED_PAUSE_S
+        self._taken = asyncio.Event()  # the broker has taken rows
+        self.too_large: "dict[str, TooLarge]" = {}
 
     @property
     def silent(self) -> bool:
@@ -127,7 +138,7 @@ class Drain:
             more = await self._launch(link, lane)
             if more or not self._slots():
                 break  # what is less urgent waits
-            if self._has_room(lane):
+            if self._has_room(lane) and not self._stands_still(lane):
                 waiting += (lane,)
         return waiting
 
@@ -143,17 +154,48 @@ class Drain:
     async def _launch(self, link: "Link", lane: str) -> bool:
         """Whether rows of the lane may be left that could not go for want of room."""
         flights, careful = self.lanes[lane], self._is_careful(lane)
-        while self._has_room(lane) and self._slots():
+        while self._has_room(lane) and self._slots() and not self._stands_still(lane):
             limit = 1 if careful else flights.room * BUNDLE_ROWS
             if lane == HISTORY:
                 limit = min(limit, self._pace.allowed(self._clock.monotonic_ns()))
             rows = await self._store.oldest(lane, flights.after_id, limit) if limit else []
             if not rows:
                 return False
-            room = min(flights.room, self._slots())
-            for bundle in bundles(rows, BUNDLE_ROWS, BUNDLE_BYTES)[:room]:
+            await self._start_all(link, lane, rows)
+        return not (careful or flights.probing or self._stands_still(lane))
+
+    async def _start_all(self, link: "Link", lane: str, rows: "list[Row]") -> None:
+        """As many of them as there is room for, in packets that the broker takes."""
+        room = payload_room(link.packet_bytes_max, self._topic(lane))
+        made = fitting(rows, BUNDLE_ROWS, BUNDLE_BYTES, room)
+        narrow = lane == LIVE and room is not None and room < BUNDLE_BYTES and len(made) > 1
+        if narrow and (await self._store.held())[0]:
+            made = made[:1]  # nothing goes behind a row that is in memory alone
+        for bundle in made[: min(self.lanes[lane].room, self._slots())]:
+            if fits(bundle, room):
                 self._start(link, lane, bundle)
-        return not careful and not flights.probing
+            elif not self._pass(link, lane, bundle):
+                return
+
+    def _pass(self, link: "Link", lane: str, bundle: "Bundle") -> bool:
+        """A row that is too large for the broker waits; whether those behind it go."""
+        limit = link.packet_bytes_max or 0
+        room = payload_room(limit, self._topic(lane)) or 0
+        look_ns = self._clock.monotonic_ns() + int(TOO_LARGE_LOOK_S * 1e9)
+        found = TooLarge(bundle.rows[0].kind, bundle.bytes_most() - room + limit, limit, look_ns)
+        if lane != ALARM or lane not in self.too_large:
+            self.too_large[lane] = found
+        self.changed.set()
+        if lane == ALARM:
+            self.lanes[lane].pass_over(bundle.last_id)
+        return lane == ALARM
+
+    def _stands_still(self, lane: str) -> bool:
+        found = self.too_large.get(lane) if lane != ALARM else None
+        return found is not None and self._clock.monotonic_ns() < found.look_ns
+
+    def _topic(self, lane: str) -> str:
+        return f"{self._root}/data/{lane}"
 
     def _slots(self) -> int:
         """Bundles that may still be held: one that a receipt freed is held until its PUBACK."""
@@ -161,6 +203,9 @@ class Drain:
 
     def _start(self, link: "Link", lane: str, bundle: "Bundle") -> None:
         flights = self.lanes[lane]
+        if lane != ALARM and lane in self.too_large:
+            del self.too_large[lane]
+            self.changed.set()  # thinned or evicted meanwhile
         flight = flights.launch(bundle, self._clock.monotonic_ns())
         if lane == HISTORY:
             self._pace.spend(len(bundle.rows))
@@ -175,12 +220,34 @@ class Drain:
         self._wake.set()
 
     async def _fly(self, link: "Link", lane: str, flight: "Flight") -> None:
-        payload = flight.bundle.payload(self.lanes[lane].freed_id)
+        rows = flight.bundle.rows
         try:
-            await link.publish(f"{self._root}/data/{lane}", payload)
+            await self._send(link, lane, flight.bundle)
         except Refused as refused:
-            await self._one_by_one(link, lane, flight.bundle.rows, str(refused))
+            if (
+                len(rows) > 1
+                or rows[0].kind == TOMBSTONE
+                or await self._is_the_row(link, lane, rows)
+            ):
+                await self._one_by_one(link, lane, rows, str(refused))
         flight.landed_ns = self._clock.monotonic_ns()
+
+    async def _send(self, link: "Link", lane: str, bundle: "Bundle") -> None:
+        await link.publish(self._topic(lane), bundle.payload(self.lanes[lane].freed_id))
+        self._taken.set()
+
+    async def _is_the_row(self, link: "Link", lane: str, rows: "list[Row]") -> bool:
+        """Whether the broker takes others and not this one, which was refused alone: it is tried
+        again until others have gone. False: it has gone itself.
+        """
+        while not self._taken.is_set():
+            await self._pause()
+            try:
+                await self._send(link, lane, Bundle(rows))
+                return False
+            except Refused:
+                continue
+        return True
 
     async def _one_by_one(self, link: "Link", lane: str, rows: "list[Row]", reason: str) -> None:
         """Finds the rows of a bundle that the broker refuses, and sets them aside.
@@ -193,8 +260,7 @@ class Drain:
         refused = [(rows[0], reason)] if len(rows) == 1 else []
         for row in rows if len(rows) > 1 else ():
             try:
-                payload = Bundle([row]).payload(self.lanes[lane].freed_id)
-                await link.publish(f"{self._root}/data/{lane}", payload)
+                await self._send(link, lane, Bundle([row]))
             except Refused as error:
                 refused.append((row, str(error)))
         if len(refused) == len(rows) > 1 and any(row.kind != TOMBSTONE for row in rows):
@@ -212,7 +278,7 @@ class Drain:
         """Waits until a bundle lands, a receipt or a row comes, or a time is over."""
         waits: "list[asyncio.Future[Any]]" = [asyncio.ensure_future(self._wake.wait())]
         paced_s = self._pace.wait_s()
-        times = [self._resend_in_s()]
+        times = [self._resend_in_s(), self._look_in_s()]
         if HISTORY in waiting and paced_s > 0:
             waiting = tuple(lane for lane in waiting if lane != HISTORY)
             times.append(paced_s)
@@ -237,6 +303,13 @@ class Drain:
             if since_ns is not None:
                 times.append(_patience_s(flights) - (now_ns - since_ns) / 1e9)
         return min(times) if times else None
+
+    def _look_in_s(self) -> "float | None":
+        """Until a lane that stands still is looked at again; None when none does."""
+        now_ns = self._clock.monotonic_ns()
+        stand_still = [lane for lane in self.too_large if self._stands_still(lane)]
+        looks = [self.too_large[lane].look_ns - now_ns for lane in stand_still]
+        return min(looks) / 1e9 if looks else None
 
     async def _free(self) -> None:
         for lane, flights in self.lanes.items():

@@ -47,7 +47,8 @@ def proxy(broker: Mosquitto) -> Iterator[Proxy]:
 
 def upstream(port: int, host: str = "127.0.0.1", name: str = "d", **more: Any) -> AiomqttUpstream:
     plain: dict[str, Any] = dict.fromkeys(Broker._fields)
-    return AiomqttUpstream(Broker(**{**plain, "host": host, "port": port, **more}), name, ROOT)
+    settings = Broker(**{**plain, "host": host, "port": port, **more})
+    return AiomqttUpstream(settings, name, f"{ROOT}/status")
 
 
 def on_link(to: AiomqttUpstream, scene: Callable[[MqttLink], Awaitable[Any]]) -> Any:

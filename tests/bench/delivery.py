@@ -81,7 +81,7 @@ async def left(store: SqliteStore) -> int:
 
 async def drained(store: SqliteStore, port: int) -> None:
     """By the agent's own stage over one connection, until the store is empty; history unpaced."""
-    upstream = AiomqttUpstream(broker_at(port), "bench", ROOT)
+    upstream = AiomqttUpstream(broker_at(port), "bench", f"{ROOT}/status")
     drain = Drain(store, OsClock(), ROOT, "broker", {}, rows_per_s=1e9)
     async with upstream.connect() as link:
         running = asyncio.ensure_future(drain.run(link))
@@ -195,7 +195,7 @@ def bench_day() -> None:
 
 async def _day(folder: str, port: int, arrivals: "Arrivals") -> float:
     store = await filled(folder, HISTORY, DAY_ROWS)
-    upstream = AiomqttUpstream(broker_at(port), "bench", ROOT)
+    upstream = AiomqttUpstream(broker_at(port), "bench", f"{ROOT}/status")
     deliverer = Deliverer(store, upstream, OsClock(), Bulletin(), ROOT, "broker", dict)
     began_s = time.monotonic()
     running = asyncio.ensure_future(deliverer.run())

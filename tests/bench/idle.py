@@ -67,7 +67,7 @@ class DeliverySide:
         recorder = Recorder(self._store, clock, bulletin, self._records)
         deliverer = Deliverer(
             self._store,
-            AiomqttUpstream(broker, "bench", ROOT),
+            AiomqttUpstream(broker, "bench", f"{ROOT}/status"),
             clock,
             bulletin,
             ROOT,

@@ -35,7 +35,7 @@ async def feed(state_dir: str, port: int, promise: str, pace: Pace) -> None:
     recorder = Recorder(store, clock, bulletin, records)
     deliverer = Deliverer(
         store,
-        AiomqttUpstream(broker, "feeder", ROOT),
+        AiomqttUpstream(broker, "feeder", f"{ROOT}/status"),
         clock,
         bulletin,
         ROOT,

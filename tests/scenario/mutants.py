@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.ports import LIVE, TOMBSTONE, NewRow
 from agent.stages.deliver import Deliverer
+from tests.links import PlainLink
 from tests.scenario.days import DayStore
 
 
@@ -16,10 +17,8 @@ class AckBeforePublish(Deliverer):
         await super()._serve(_Hasty(link, self._store))
 
 
-class _Hasty:
+class _Hasty(PlainLink):
     """A link that says PUBACK first and sends afterwards."""
-
-    tells_refusals = True
 
     def __init__(self, link: Any, store: Any) -> None:
         self._link = link
@@ -47,10 +46,8 @@ class SendsFourfold(Deliverer):
         await super()._serve(_Eager(link))
 
 
-class _Eager:
+class _Eager(PlainLink):
     """A link that sends everything four times at once."""
-
-    tells_refusals = True
 
     def __init__(self, link: Any) -> None:
         self.subscribe, self.messages, self._publish = link.subscribe, link.messages, link.publish

@@ -17,6 +17,7 @@ from agent.ports import CLOCK, CUT, LANES, TOMBSTONE, LinkDown, Refused
 from firmware_tools.ledger.account import Account, Key, Told
 from firmware_tools.ledger.ranges import Ranges
 from firmware_tools.ledger.read import read_bundle, read_status
+from tests.links import PlainLink
 from tests.memory_store import Killed
 
 ROOT, DEVICE = "latido/s/d", "s/d"
@@ -172,10 +173,8 @@ class World:
         assert seqs == sorted(set(seqs)), f"{key}: out of order {seqs}"
 
 
-class SimLink:
+class SimLink(PlainLink):
     """One connection: messages take a moment each, PUBACKs come in any order or never."""
-
-    tells_refusals = True
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from agent.ports import LANES
 from firmware_tools.ledger.account import TOMBSTONE, Account
 from firmware_tools.ledger.read import read_bundle, read_status
+from tests.links import PlainLink
 
 ROUND_TRIP_S = 0.1
 BYTES_PER_S = 1_000_000.0
@@ -38,10 +39,8 @@ class Receiver:
                 self.account.bury_all(self._device, json.loads(row.body))
 
 
-class Wire:
+class Wire(PlainLink):
     """The Link port: so many bytes a second, half a round trip each way, first in, first out."""
-
-    tells_refusals = True
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
