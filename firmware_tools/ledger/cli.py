@@ -22,6 +22,7 @@ TELL_S = 1.0
 LOST = "the connection was lost, nobody knows what came after"
 SILENT = "it takes the connection and does not answer as an MQTT broker, nothing was heard"
 HEARS = "no device was heard: what is published here arrives, but no device has sent anything"
+STRANGE = "no device was heard: what came is not of a device, it was refused"
 DEAF = (
     "no device was heard: none has sent anything here, or this user may not read its topics"
     " (a broker does not say so)"
@@ -103,8 +104,12 @@ def _check_heard(receiver: Receiver, options: argparse.Namespace) -> None:
     if not receiver.subscribed:
         raise BrokerFault(f"{place}: {f'{LOST} ({receiver.lost})' if receiver.greeted else SILENT}")
     if not receiver.heard:
-        why = HEARS if options.receipts and receiver.hears_itself() else DEAF
+        why = STRANGE if receiver.account.invalid else _why_silent(receiver, options)
         print(f"latido-ledger: {place}: {why}", file=sys.stderr)
+
+
+def _why_silent(receiver: Receiver, options: argparse.Namespace) -> str:
+    return HEARS if options.receipts and receiver.hears_itself() else DEAF
 
 
 def _note(receiver: Receiver, options: argparse.Namespace) -> str:

@@ -102,16 +102,21 @@ def test_a_broker_that_never_answers_or_does_not_let_it_listen_ends_with_3(
 
 
 @pytest.mark.parametrize(
-    ("acl", "words"), [(DEAF_ACL, "may not read its topics"), ("", "published here arrives")]
+    ("acl", "seq", "words"),
+    [
+        (DEAF_ACL, 1, "may not read its topics"),
+        ("", None, "published here arrives"),
+        ("topic readwrite latido/#\n", 0, "is not of a device"),
+    ],
 )
 def test_where_no_device_is_heard_nothing_is_proved_and_the_reason_is_said(
-    tmp_path: Path, acl: str, words: str
+    tmp_path: Path, acl: str, seq: int | None, words: str
 ) -> None:
     (tmp_path / "acl").write_text(acl)
     with mosquitto(tmp_path, f"acl_file {tmp_path}/acl\n" if acl else "") as broker:
-        if acl:
+        if seq is not None:
             device = Device(broker.port)
-            device.send(1)
+            device.retain("latido/s/d/data/live", {"seq": seq})
             device.close()
         code, told, said = ended(started(str(tmp_path / "l.db"), broker.port, "--seconds", "0.7"))
     assert code == 1 and not told["complete"] and told["heard"] == told["devices"] == 0
