@@ -83,7 +83,7 @@ def say_found(agent: Agent, language: str) -> None:
 
 
 def say_unwritten(summary: "dict[str, Any]", language: str) -> None:
-    """Rows that the disk took to the last not, and that ended with the process."""
+    """Rows that the disk never took, and that ended with the process."""
     rows = summary["rows_unwritten"]
     if rows:
         print(f"latido: {text('run.unwritten', language, rows=rows)}", file=sys.stderr)
