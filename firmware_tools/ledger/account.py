@@ -3,16 +3,21 @@
 A row's key is (device, boot, lane, seq); seq has no holes. A row that does not come has a
 tombstone, or is part of a thinned row, or is a hole. A hole is open while the device still holds
 its rows (they may come yet), and lost once the device has freed them.
+
+A device counts its rows too, since its file began. What it says has gone, or was there when its
+file went, must have come: firmware_tools/ledger/counts.py.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from firmware_tools.ledger.counts import SEQ_MAX, Counts, Told
 from firmware_tools.ledger.ranges import Ranges
 
 TOMBSTONE, CLOCK = "tombstone", "clock"
 CUT = "power cut"  # reason of a tombstone: its numbers were set aside, at most so many are rows
+
 REFUSALS = 16  # that are told; all are counted
 
 
@@ -54,6 +59,8 @@ class Stream:
         self.cut = Ranges()  # of those, by a power cut
         self.thinned = 0
         self.duplicates = 0
+        # None, or what came since the device went on with another file: that one counts no other.
+        self.again: Ranges | None = None
 
     def settled(self) -> Ranges:
         """Every number that came, or was given up by name."""
@@ -86,6 +93,20 @@ class Stream:
                 found.append(Hole(self.key, max(first, freed + 1), last, False))
         return found
 
+    def fates(self, through: int) -> int:
+        """Numbers up to `through` that came, were given up, are lost, or went before us."""
+        return self.known().count_to(through) + self._lost(through)
+
+    def counted(self, through: int) -> int:
+        """Of the numbers up to `through` that the device's present file counts, those so known."""
+        if self.again is not None:
+            return self.again.count_to(through)
+        return self.settled().count_to(through) + self._lost(through)
+
+    def _lost(self, through: int) -> int:
+        lost = Ranges((hole.first, hole.last) for hole in self.holes() if hole.lost)
+        return lost.count_to(through)
+
     def through(self) -> int:
         """All up to here need not come again: what a receipt says."""
         settled = self.known()
@@ -102,13 +123,6 @@ class Conflicts(NamedTuple):
     last: int
 
 
-class Told(NamedTuple):
-    """What a device's status says of a lane, over all boots since its file began."""
-
-    produced: int
-    left: int  # delivered, evicted or refused: no longer its own
-
-
 class Account:
     """Of all devices. `take` one message's content after another; then ask."""
 
@@ -118,8 +132,10 @@ class Account:
         self.online: dict[str, bool] = {}
         self.clock_corrections: dict[str, int] = {}
         self.conflicts: dict[Key, Conflicts] = {}
-        self._told: dict[tuple[str, str], Told] = {}
-        self._told_base: dict[tuple[str, str], int] = {}
+        self.counts: dict[tuple[str, str], Counts] = {}  # by device and lane
+        self.files: dict[str, list[str]] = {}  # each that a device was heard with, the present last
+        self.opened: dict[str, int] = {}  # the boot in which another file was heard first
+        self.by_puback: dict[str, bool] = {}  # whether the broker's word frees a row
         self.invalid = 0
         self.refusals: deque[tuple[str, str]] = deque(maxlen=REFUSALS)
 
@@ -144,16 +160,30 @@ class Account:
         """A checked bundle; the rows that are new, to be kept."""
         key = Key(device, bundle["boot"], bundle["lane"])
         known_from = self.first_boot.setdefault(device, key.boot)
+        opened = self.opened.get(device, 0)
         is_new = key not in self.streams
         stream = self.stream(key)
-        if is_new and key.boot <= known_from:
-            stream.base = bundle["freed_to"]
+        if is_new and rows and key.boot <= known_from and not 0 < opened <= key.boot:
+            stream.base = self._went_before(key, bundle["freed_to"], rows[0])
         stream.freed_to = max(stream.freed_to, bundle["freed_to"])
         return [row for row in rows if self._is_new(stream, row)]
 
+    def _went_before(self, key: Key, freed_to: int, row: Row) -> int:
+        """Up to which number rows went before this ledger knew the device. `row`: its first one.
+
+        By the broker's word they also did that were under way when the ledger began to listen.
+        """
+        counts = self.counts.get((key.device, key.lane))
+        if self.by_puback.get(key.device) and (counts is None or counts.base > 0):
+            return max(freed_to, (row.first_seq or row.seq) - 1)
+        return freed_to
+
     def _is_new(self, stream: Stream, row: Row) -> bool:
-        if stream.received.covers(row.first_seq or row.seq, row.seq):
+        first = row.first_seq or row.seq
+        if stream.received.covers(first, row.seq):
             stream.duplicates += 1
+            if stream.again is not None:
+                stream.again.add(first, row.seq)
             return False
         self.restore(row)
         return True
@@ -178,52 +208,86 @@ class Account:
         return key
 
     def _settle(self, key: Key, fate: Ranges, first: int, last: int) -> None:
-        """Rows whose fate is known now; those that seemed to have gone before this ledger, too."""
-        stream, place = self.stream(key), (key.device, key.lane)
-        seemed_gone = first <= stream.base and self._told_base.get(place, 0) > 0
-        before = stream.settled().count if seemed_gone else 0
+        """Rows whose fate is known now: no file that went owes them any more, and what seemed to
+        have gone before this ledger has not.
+        """
+        stream, counts = self.stream(key), self.counts.get((key.device, key.lane))
+        owed = counts is not None and counts.owed > 0 and stream.again is not None
+        seemed_gone = counts is not None and counts.told.seq < 0 and first <= stream.base
+        seemed_gone = seemed_gone and stream.again is None
+        fates = stream.fates(SEQ_MAX) if owed else 0
+        settled = stream.settled().count if seemed_gone else 0
         fate.add(first, last)
-        if seemed_gone:
-            explained = stream.settled().count - before
-            self._told_base[place] -= min(explained, self._told_base[place])
+        if stream.again is not None:
+            stream.again.add(first, last)
+        if counts is not None and owed:
+            counts.owed -= min(counts.owed, max(0, stream.fates(SEQ_MAX) - fates))
+        if counts is not None and seemed_gone:
+            counts.base -= min(counts.base, stream.settled().count - settled)
 
-    def status(self, device: str, online: bool, lanes: dict[str, Told]) -> None:
-        """The device's own account. The first that is heard sets what went before this ledger."""
+    def status(
+        self, device: str, online: bool, lanes: dict[str, Told], retained: bool = False
+    ) -> list[Stream]:
+        """The device's own counts; the streams that are to be kept anew.
+
+        `retained`: the broker had it. It may be older than rows that went to nobody, or than what
+        was heard since, so it counts nothing.
+        """
         self.online[device] = online
+        file = next((told.file for told in lanes.values()), "")
+        if lanes:
+            self.by_puback[device] = all(told.by_puback for told in lanes.values())
+        known = self.files.get(device, [])
+        if retained or not lanes or (known and not file):
+            return []
+        places = {lane: self.counts.get((device, lane)) for lane in lanes}
+        changed = bool(known) and file != known[-1]
+        shrunk = any(of and lanes[lane].produced < of.told.produced for lane, of in places.items())
+        opened = self._open(device, lanes) if changed or shrunk else []
         for lane, told in lanes.items():
-            place = (device, lane)
-            known = self._known(device, lane)
-            before = self._told.get(place)
-            if before is None or told.produced < before.produced:  # its file began anew
-                self._told_base[place] = told.left - known
-            self._told[place] = told
+            counts = self.counts.setdefault((device, lane), Counts(told))
+            if opened:
+                counts.begin(told, told.before if file and file not in known else told.left)
+            counts.hear(told, self._counted(device, lane, told))
+        if file:
+            self.files[device] = [*(one for one in known if one != file), file]
+        return opened
 
-    def remember(self, device: str, lane: str, base: int, told: Told) -> None:
-        """What was told before this ledger's last end."""
-        self._told[(device, lane)] = told
-        self._told_base[(device, lane)] = base
+    def _open(self, device: str, lanes: dict[str, Told]) -> list[Stream]:
+        """Closes the account of the file that was heard so far; the streams it was heard with."""
+        for (of, lane), counts in self.counts.items():
+            if of == device:
+                counts.close(self._counted(device, lane, counts.told))
+        self.opened[device] = max(told.boot for told in lanes.values())
+        streams = [stream for key, stream in self.streams.items() if key.device == device]
+        for stream in streams:
+            stream.again = Ranges()
+        return streams
 
-    def told_rows(self, device: str) -> list[tuple[str, str, int, int, int]]:
-        """(device, lane, base, produced, left) of each lane, to be kept."""
+    def counts_rows(self, device: str) -> list[tuple[Any, ...]]:
+        """(device, lane, and what `Counts` is made of) of each lane, to be kept."""
         return [
-            (device, lane, self._told_base[(device, lane)], *told)
-            for (of, lane), told in self._told.items()
+            (device, lane, *counts.kept())
+            for (of, lane), counts in self.counts.items()
             if of == device
         ]
+
+    def device_row(self, device: str) -> tuple[str, int, int, int, str]:
+        """(device, the first boot heard, the boot of `opened`, by PUBACK or not, its files)."""
+        boots = self.first_boot.get(device, 0), self.opened.get(device, 0)
+        files = " ".join(self.files.get(device, []))
+        return device, *boots, int(self.by_puback.get(device, False)), files
 
     def unaccounted(self, device: str) -> int:
         """Rows that the device says have gone, and that neither came nor left a hole or tombstone.
 
         The end of a boot that never arrived shows here: no later number tells of it.
         """
-        missing = 0
-        for (of, lane), told in self._told.items():
-            if of == device:
-                base = self._told_base[(of, lane)]
-                holes = [h for h in self.holes([device]) if h.lost and h.key.lane == lane]
-                lost = sum(hole.last - hole.first + 1 for hole in holes)
-                missing += max(0, told.left - base - self._known(device, lane) - lost)
-        return missing
+        return sum(
+            counts.missing(self._counted(device, lane))
+            for (of, lane), counts in self.counts.items()
+            if of == device
+        )
 
     def holes(self, devices: Iterable[str] | None = None) -> list[Hole]:
         wanted = None if devices is None else set(devices)
@@ -234,9 +298,10 @@ class Account:
             for hole in stream.holes()
         ]
 
-    def _known(self, device: str, lane: str) -> int:
+    def _counted(self, device: str, lane: str, told: Told | None = None) -> int:
+        """Rows of the lane, up to the newest that `told` knows of, whose fate is known."""
         return sum(
-            stream.settled().count
+            stream.counted(told.through(key.boot) if told else SEQ_MAX)
             for key, stream in self.streams.items()
             if key.device == device and key.lane == lane
         )

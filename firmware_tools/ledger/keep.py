@@ -5,14 +5,17 @@ A key that came with two contents stands in `rows` with the first, in `conflicts
 """
 
 import contextlib
+import json
 import logging
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from firmware_tools.ledger.account import TOMBSTONE, Account, Key, Row, Stream, Told
+from firmware_tools.ledger.account import TOMBSTONE, Account, Key, Row, Stream
 from firmware_tools.ledger.check import Found, check, crc_of
+from firmware_tools.ledger.counts import Counts, Told
+from firmware_tools.ledger.ranges import Ranges
 from firmware_tools.ledger.read import Invalid, tombstone_body
 
 TABLES = (
@@ -28,17 +31,29 @@ TABLES = (
     " mono_ns BIGINT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, crc BIGINT NOT NULL,"
     " PRIMARY KEY (device, boot, lane, seq, crc))",
 )
-TOLD_TABLE = (
+TOLD_TABLES = (
     "CREATE TABLE IF NOT EXISTS told (device TEXT NOT NULL, lane TEXT NOT NULL,"
     " base BIGINT NOT NULL, produced BIGINT NOT NULL, left_count BIGINT NOT NULL,"
-    " PRIMARY KEY (device, lane))"
+    " owed BIGINT NOT NULL DEFAULT 0, boot BIGINT NOT NULL DEFAULT 0,"
+    " seq BIGINT NOT NULL DEFAULT -1, PRIMARY KEY (device, lane))",
+    "CREATE TABLE IF NOT EXISTS devices (device TEXT NOT NULL, first_boot BIGINT NOT NULL,"
+    " opened BIGINT NOT NULL, by_puback BIGINT NOT NULL, files TEXT NOT NULL,"
+    " PRIMARY KEY (device))",
 )
 KEEP_TOLD = (
-    "INSERT INTO told (device, lane, base, produced, left_count) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO told (device, lane, base, produced, left_count, owed, boot, seq)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (device, lane) DO UPDATE SET base = excluded.base,"
-    " produced = excluded.produced, left_count = excluded.left_count"
+    " produced = excluded.produced, left_count = excluded.left_count, owed = excluded.owed,"
+    " boot = excluded.boot, seq = excluded.seq"
 )
-TOLD = "SELECT device, lane, base, produced, left_count FROM told"
+TOLD = "SELECT device, lane, base, produced, left_count, owed, boot, seq FROM told"
+KEEP_DEVICE = (
+    "INSERT INTO devices (device, first_boot, opened, by_puback, files) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (device) DO UPDATE SET first_boot = excluded.first_boot,"
+    " opened = excluded.opened, by_puback = excluded.by_puback, files = excluded.files"
+)
+DEVICES = "SELECT device, first_boot, opened, by_puback, files FROM devices"
 KEEP_ROW = (
     "INSERT INTO rows (device, boot, lane, seq, first_seq, mono_ns, kind, body, crc)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane, seq) DO UPDATE"
@@ -63,9 +78,10 @@ CONFLICTS = (
     " GROUP BY device, boot, lane"
 )
 KEEP_STREAM = (
-    "INSERT INTO streams (device, boot, lane, base, freed_to, duplicates)"
-    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane) DO UPDATE"
-    " SET base = excluded.base, freed_to = excluded.freed_to, duplicates = excluded.duplicates"
+    "INSERT INTO streams (device, boot, lane, base, freed_to, duplicates, again)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane) DO UPDATE"
+    " SET base = excluded.base, freed_to = excluded.freed_to, duplicates = excluded.duplicates,"
+    " again = excluded.again"
 )
 # Runs of consecutive numbers: within one, the number less its rank stays the same.
 RUNS = (
@@ -74,14 +90,21 @@ RUNS = (
     " FROM rows WHERE first_seq = 0) AS numbered GROUP BY device, boot, lane, run"
 )
 THINNED = "SELECT device, boot, lane, first_seq, seq FROM rows WHERE first_seq > 0"
-# Ledgers of earlier versions kept rows without a checksum.
-HAS_CRC_SQLITE = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'crc'"
-HAS_CRC_POSTGRESQL = (
-    "SELECT 1 FROM information_schema.columns WHERE table_name = 'rows' AND column_name = 'crc'"
+# What ledgers of earlier versions kept without: (table, column, type).
+ADDED = (
+    ("rows", "crc", "BIGINT"),
+    ("streams", "again", "TEXT"),
+    ("told", "owed", "BIGINT NOT NULL DEFAULT 0"),
+    ("told", "boot", "BIGINT NOT NULL DEFAULT 0"),
+    ("told", "seq", "BIGINT NOT NULL DEFAULT -1"),
+)
+HAS_SQLITE = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
+HAS_POSTGRESQL = (
+    "SELECT 1 FROM information_schema.columns WHERE table_name = ? AND column_name = ?"
     " AND table_schema = CURRENT_SCHEMA()"
 )
 ANY_STREAM = "SELECT boot FROM streams LIMIT 1"
-STREAMS = "SELECT device, boot, lane, base, freed_to, duplicates FROM streams"
+STREAMS = "SELECT device, boot, lane, base, freed_to, duplicates, again FROM streams"
 TOMBSTONES = f"SELECT device, body FROM rows WHERE kind = '{TOMBSTONE}'"
 
 
@@ -104,25 +127,32 @@ class Keeper:
             self._db = _connected(place)
             if must_exist:
                 self._asked(ANY_STREAM)
-            for statement in (*TABLES, TOLD_TABLE):
+            for statement in (*TABLES, *TOLD_TABLES):
                 self._db.execute(statement)
-            if not self._asked(HAS_CRC_POSTGRESQL if _is_postgresql(place) else HAS_CRC_SQLITE):
-                self._db.execute("ALTER TABLE rows ADD COLUMN crc BIGINT")
+            has = HAS_POSTGRESQL if _is_postgresql(place) else HAS_SQLITE
+            for table, column, kind in ADDED:
+                if not self._asked(has, (table, column)):
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
             self._db.commit()
         except _errors() as error:
             raise self._fault(error) from error
 
     def keep(
-        self, rows: list[Row], streams: list[Stream], told: list[Any], copies: Iterable[Row] = ()
+        self,
+        rows: list[Row],
+        streams: list[Stream],
+        told: list[Any],
+        copies: Iterable[Row] = (),
+        devices: Iterable[Any] = (),
     ) -> list[Row]:
-        """One transaction; durable when it returns. `told`: as `Account.told_rows` gives it.
+        """One transaction; durable when it returns.
+
+        `told`, `devices`: as `Account.counts_rows` and `device_row` give them.
 
         Of `copies`, rows whose keys are known: those that are none, as their content is another.
         They are kept too, in a table of their own: the device will free them by our receipt.
         """
-        states = [
-            (*stream.key, stream.base, stream.freed_to, stream.duplicates) for stream in streams
-        ]
+        states = [(*s.key, s.base, s.freed_to, s.duplicates, _text_of(s.again)) for s in streams]
         try:
             cursor = self._db.cursor()
             cursor.executemany(self._statement(KEEP_ROW), [(*row, crc_of(row)) for row in rows])
@@ -132,6 +162,7 @@ class Keeper:
                 cursor.execute(self._statement(KEEP_CONFLICT), (*row, crc_of(row)))
             cursor.executemany(self._statement(KEEP_STREAM), states)
             cursor.executemany(self._statement(KEEP_TOLD), told)
+            cursor.executemany(self._statement(KEEP_DEVICE), list(devices))
             self._db.commit()
         except _errors() as error:
             with contextlib.suppress(*_errors()):  # of a connection that is gone nothing is left
@@ -177,9 +208,9 @@ class Keeper:
 
     def _loaded(self) -> Account:
         account = Account()
-        for device, boot, lane, base, freed_to, duplicates in self._asked(STREAMS):
+        for device, boot, lane, *counts, _ in self._asked(STREAMS):
             stream = account.stream(Key(device, boot, lane))
-            stream.base, stream.freed_to, stream.duplicates = base, freed_to, duplicates
+            stream.base, stream.freed_to, stream.duplicates = counts
             first = account.first_boot.get(device, boot)
             account.first_boot[device] = min(first, boot)
         for device, boot, lane, first, last in self._asked(RUNS):
@@ -195,9 +226,20 @@ class Keeper:
                 account.refuse(device, str(error))
         for device, boot, lane, count, first, last in self._asked(CONFLICTS):
             account.note_conflicts(Key(device, boot, lane), count, first, last)
-        for device, lane, base, produced, left in self._asked(TOLD):
-            account.remember(device, lane, base, Told(produced, left))
+        self._load_counts(account)
         return account
+
+    def _load_counts(self, account: Account) -> None:
+        """What devices told, and what came since of streams that were there before their file."""
+        for device, boot, lane, *_, again in self._asked(STREAMS):
+            account.stream(Key(device, boot, lane)).again = _ranges_of(again)
+        for device, first_boot, opened, by_puback, files in self._asked(DEVICES):
+            account.first_boot |= {device: first_boot} if first_boot else {}
+            account.opened[device], account.files[device] = opened, files.split()
+            account.by_puback[device] = bool(by_puback)
+        for device, lane, base, produced, left, owed, boot, seq in self._asked(TOLD):
+            told = Told(produced, left, boot=boot, seq=seq)
+            account.counts[(device, lane)] = Counts(told, base, owed)
 
     def close(self) -> None:
         self._db.close()
@@ -211,6 +253,14 @@ class Keeper:
 
     def _statement(self, text: str) -> str:
         return text.replace("?", self._mark)
+
+
+def _text_of(ranges: Ranges | None) -> str | None:
+    return None if ranges is None else json.dumps(list(ranges))
+
+
+def _ranges_of(text: str | None) -> Ranges | None:
+    return None if text is None else Ranges((first, last) for first, last in json.loads(text))
 
 
 def copies_by_stream(copies: Iterable[Row]) -> list[list[Row]]:

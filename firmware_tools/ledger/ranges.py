@@ -25,6 +25,10 @@ class Ranges:
     def count(self) -> int:
         return sum(last - first + 1 for first, last in self)
 
+    def count_to(self, through: int) -> int:
+        """How many of them are not above `through`."""
+        return sum(min(last, through) - first + 1 for first, last in self if first <= through)
+
     @property
     def highest(self) -> int:
         """0 when empty."""

@@ -5,7 +5,8 @@ import math
 import re
 from typing import Any
 
-from firmware_tools.ledger.account import TOMBSTONE, Row, Told
+from firmware_tools.ledger.account import TOMBSTONE, Row
+from firmware_tools.ledger.counts import Told
 
 DATA_BYTES = 64 * 1024  # the wire's own limit of a bundle
 ROWS = 1000
@@ -14,6 +15,7 @@ SEQ_MAX = 0xFFFFFFFF
 WHOLE_BITS = 63  # what either database's BIGINT holds beside the sign
 DEPTH = 64  # a device's body has three levels
 NOT_KEPT = re.compile("[\0\ud800-\udfff]")
+FILE = re.compile("[0-9a-f]{0,64}")
 NAME = 200  # characters of SITE/DEVICE: PostgreSQL's index takes 2704 bytes a row
 
 
@@ -77,21 +79,28 @@ def read_status(payload: bytes) -> tuple[bool, dict[str, Told]]:
     held = _object(payload)
     if held.get("schema") != 1 or held.get("state") not in ("online", "offline"):
         raise Invalid("not a status")
-    uplink = held.get("uplink")
-    lanes = uplink.get("lanes", {}) if isinstance(uplink, dict) else {}
+    said = held.get("uplink")
+    uplink: dict[str, Any] = said if isinstance(said, dict) else {}
+    lanes, file, boot = uplink.get("lanes", {}), uplink.get("file", ""), held.get("boot", 0)
     if not isinstance(lanes, dict):
         raise Invalid("uplink.lanes is not an object")
+    if not isinstance(file, str) or not FILE.fullmatch(file) or not _whole(boot, 0):
+        raise Invalid(f"uplink.file {file!r:.60} and boot {boot!r} are not a file's and a number")
+    of = (file, boot, uplink.get("promise") == "broker")
     return held["state"] == "online", {
-        lane: _told(lanes[lane]) for lane in LANES if isinstance(lanes.get(lane), dict)
+        lane: _told(lanes[lane], *of) for lane in LANES if isinstance(lanes.get(lane), dict)
     }
 
 
-def _told(lane: dict[str, Any]) -> Told:
-    counts = [lane.get(name) for name in ("produced", "delivered", "evicted", "refused")]
-    if not all(_whole(count, 0) for count in counts):
+def _told(lane: dict[str, Any], file: str, boot: int, by_puback: bool) -> Told:
+    """`before` and `seq` are of agents that tell of their file."""
+    counts: list[Any] = [lane.get(name) for name in ("produced", "delivered", "evicted", "refused")]
+    before, seq = lane.get("before", 0), lane.get("seq", 0)
+    if not all(_whole(count, 0) for count in (*counts, before, seq)):
         raise Invalid(f"an account that is not of numbers: {lane!r:.100}")
     produced, *left = counts
-    return Told(produced, sum(left))  # type: ignore[arg-type]
+    told_seq = seq if file and "seq" in lane else -1
+    return Told(produced, sum(left), file, before, boot, told_seq, by_puback)
 
 
 def _object(payload: bytes) -> dict[str, Any]:

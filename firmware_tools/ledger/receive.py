@@ -38,7 +38,8 @@ class Receiver:
         self._receipts = receipts
         self._site = options.site
         self._waiting: queue.Queue[Any] = queue.Queue(QUEUED)
-        self._told: set[str] = set()
+        self._told: set[str] = set()  # devices that told of themselves in this batch
+        self._opened: set[Key] = set()  # streams of those that did so with another file
         self._echo = f"{ECHO_SITE if self._site == '+' else self._site}/" + re.sub(
             "[/+#]", "-", options.name
         )
@@ -82,11 +83,14 @@ class Receiver:
             rows += new
             copies += known
             touched |= keys
-        streams = [self.account.stream(key) for key in sorted(touched)]
-        told = [row for name in sorted(self._told) for row in self.account.told_rows(name)]
-        for row in self._keeper.keep(rows, streams, told, copies):
+        streams = [self.account.stream(key) for key in sorted(touched | self._opened)]
+        names = sorted(self._told | {key.device for key in touched})
+        told = [row for name in names for row in self.account.counts_rows(name)]
+        devices = [self.account.device_row(name) for name in names]
+        for row in self._keeper.keep(rows, streams, told, copies, devices):
             self.account.note_conflicts(Key(row.device, row.boot, row.lane), 1, row.seq, row.seq)
         self._told.clear()
+        self._opened.clear()
         self.rows += len(rows)
         for message in batch:
             self._client.ack(message.mid, message.qos)
@@ -129,7 +133,9 @@ class Receiver:
             name = f"{site}/{device}"
             check_name(name)
             if rest == ["status"]:
-                self.account.status(name, *read_status(message.payload))
+                told = read_status(message.payload)
+                opened = self.account.status(name, *told, retained=message.retain)
+                self._opened |= {stream.key for stream in opened}
                 self._told.add(name)
                 self.heard.add(name)
                 return [], [], set()

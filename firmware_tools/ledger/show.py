@@ -58,9 +58,20 @@ def summary(account: Account) -> dict[str, Any]:
         "invalid": account.invalid,
         "holes": [hole_line(hole) for hole in holes],
         "unaccounted": {device: count for device, count in unaccounted.items() if count},
+        "lost_with_file": file_lines(account),
         "conflicts": conflict_lines(account),
-        "complete": not holes and not any(unaccounted.values()) and not account.conflicts,
+        "complete": not (holes or any(unaccounted.values()) or account.conflicts)
+        and not file_lines(account),
     }
+
+
+def file_lines(account: Account) -> list[dict[str, Any]]:
+    """Rows that a device had told of, and that its file took along: they have no number."""
+    return [
+        {"device": device, "lane": lane, "rows": counts.owed}
+        for (device, lane), counts in sorted(account.counts.items())
+        if counts.owed
+    ]
 
 
 def conflict_lines(account: Account) -> list[dict[str, Any]]:
@@ -88,7 +99,8 @@ def table(account: Account, note: str) -> str:
         place, why = account.refusals[-1]
         rest.append(f"refused: {account.invalid}, the last of {place:.100}: {why}")
     rest += [conflict_words(line) for line in told["conflicts"]]
-    missing = told["holes"] or told["unaccounted"]
+    rest += [file_words(line) for line in told["lost_with_file"]]
+    missing = told["holes"] or told["unaccounted"] or told["lost_with_file"]
     verdict = "nothing is missing" if told["complete"] else "ROWS ARE MISSING"
     if told["conflicts"]:
         verdict = "KEYS WERE USED TWICE" + (", ROWS ARE MISSING" if missing else "")
@@ -102,6 +114,13 @@ def conflict_words(line: dict[str, Any]) -> str:
     )
 
 
+def file_words(line: dict[str, Any]) -> str:
+    return (
+        "LOST WITH ITS FILE: {rows} rows of {device} {lane}: it had told of them, and goes on with"
+        " another file, or with an older copy of it".format(**line)
+    )
+
+
 class Teller:
     """Writes to `out` when something changed."""
 
@@ -111,6 +130,7 @@ class Teller:
         self._told: dict[Any, Any] = {}
         self._holes: set[Hole] = set()
         self._conflicts: list[dict[str, Any]] = []
+        self._with_files: list[dict[str, Any]] = []
 
     def tell(self, account: Account, note: str) -> None:
         if self._as_table:
@@ -138,6 +158,10 @@ class Teller:
             if line not in self._conflicts:
                 self._print({"event": "conflict", **line})
         self._conflicts = conflict_lines(account)
+        for line in file_lines(account):
+            if line not in self._with_files:
+                self._print({"event": "lost_with_file", **line})
+        self._with_files = file_lines(account)
 
     def _print(self, line: dict[str, Any]) -> None:
         self._out.write(json.dumps(line) + "\n")

@@ -9,8 +9,9 @@ from agent.core.wire import bundles
 from agent.limits import BUNDLE_BYTES, BUNDLE_ROWS, EXPRESS_ROWS
 from agent.ports import CUT, LANES, LIVE, TOMBSTONE, Row, row_boot, row_id, row_seq
 from agent.store.tombstone import carried_by
-from firmware_tools.ledger.account import Account, Told
+from firmware_tools.ledger.account import Account
 from firmware_tools.ledger.account import Row as LedgerRow
+from firmware_tools.ledger.counts import Told
 from firmware_tools.ledger.read import read_bundle
 from firmware_tools.ledger.show import summary
 from tests.powercut.workload import body_of

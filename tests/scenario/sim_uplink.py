@@ -14,7 +14,8 @@ from typing import Any
 
 from agent.limits import PUBACK_S_MAX
 from agent.ports import CLOCK, CUT, LANES, TOMBSTONE, LinkDown, Refused
-from firmware_tools.ledger.account import Account, Key, Told
+from firmware_tools.ledger.account import Account, Key
+from firmware_tools.ledger.counts import Told
 from firmware_tools.ledger.ranges import Ranges
 from firmware_tools.ledger.read import read_bundle, read_status
 from tests.links import PlainLink

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_tools.ledger.account import Account, Hole, Key, Row, Told
+from firmware_tools.ledger.account import Account, Hole, Key, Row
 from firmware_tools.ledger.cli import main
+from firmware_tools.ledger.counts import Told
 from firmware_tools.ledger.keep import Keeper, KeepFault
 from firmware_tools.ledger.ranges import Ranges
 from firmware_tools.ledger.read import Invalid, read_bundle, read_status

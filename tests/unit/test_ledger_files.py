@@ -1,0 +1,420 @@
+"""The ledger and a device's file: what a file that is no more had told of is missed, for ever.
+
+A device of a few lines counts as a real one does. Each claim holds as well when the ledger ends and
+starts again between any two messages, in either database.
+"""
+
+import contextlib
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware_tools.ledger.account import Account, Hole, Key, Row, Stream
+from firmware_tools.ledger.keep import Keeper
+from firmware_tools.ledger.read import Invalid, read_status
+from firmware_tools.ledger.show import Teller, summary, table
+from tests.postgres import ledger_place
+
+DEVICE, LANE = "s/d", "live"
+TOLD_OF_FILE = ("file", "before", "seq")
+
+
+class Ledger:
+    """What is kept of an account; `restarts`: it ends and starts again after each message."""
+
+    def __init__(self, place: str, restarts: bool) -> None:
+        self._place, self._restarts = place, restarts
+        self._keeper = Keeper(place)
+        self.account = self._keeper.load()
+
+    def rows(self, boot: int, freed_to: int, rows: list[Row]) -> None:
+        new = self.account.take(DEVICE, {"boot": boot, "lane": LANE, "freed_to": freed_to}, rows)
+        self._keep(new, [self.account.stream(Key(DEVICE, boot, LANE))])
+
+    def bury(self, boot: int, first: int, last: int) -> None:
+        """A tombstone, which comes in the alarm lane."""
+        body = {"boot": boot, "lane": LANE, "seq_from": first, "seq_to": last}
+        row = Row(DEVICE, boot, "alarm", 1, 0, 0, "tombstone", json.dumps(body))
+        new = self.account.take(DEVICE, {"boot": boot, "lane": "alarm", "freed_to": 0}, [row])
+        streams = [self.account.stream(Key(DEVICE, boot, "alarm"))]
+        for _ in new:
+            streams += [self.account.stream(key) for key in self.account.bury_all(DEVICE, body)]
+        self._keep(new, streams)
+
+    def status(self, payload: bytes, retained: bool = False) -> None:
+        self._keep([], self.account.status(DEVICE, *read_status(payload), retained=retained))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return summary(self.account)
+
+    def missed(self) -> tuple[int, int, int]:
+        """(rows of holes, unaccounted, lost with a file); `complete` says the same."""
+        told = self.told
+        holes = sum(hole["last"] - hole["first"] + 1 for hole in told["holes"])
+        owed = sum(line["rows"] for line in told["lost_with_file"])
+        found = holes, told["unaccounted"].get(DEVICE, 0), owed
+        assert told["complete"] == (found == (0, 0, 0))
+        return found
+
+    def empty(self) -> None:
+        for name in ("rows", "streams", "conflicts", "told", "devices"):
+            self._keeper._db.execute(f"DELETE FROM {name}")
+        self._keeper._db.commit()
+
+    def close(self) -> None:
+        self._keeper.close()
+
+    def _keep(self, rows: list[Row], streams: list[Stream]) -> None:
+        counts, devices = self.account.counts_rows(DEVICE), [self.account.device_row(DEVICE)]
+        self._keeper.keep(rows, streams, counts, devices=devices)
+        if self._restarts:
+            self._keeper.close()
+            self._keeper = Keeper(self._place)
+            self.account = self._keeper.load()
+
+
+class Device:
+    """One lane of a device: rows are numbered, wait, and leave. Copy it, and it is an image."""
+
+    def __init__(self, boot: int, file: str, promise: str = "receiver") -> None:
+        self.boot, self.file, self._promise = boot, file, promise
+        self.seq = self.produced = self.left = self.before = 0
+        self.waiting: list[Row] = []
+
+    def restart(self, boot: int) -> None:
+        self.boot, self.seq = boot, 0
+
+    def make(self, count: int) -> None:
+        for _ in range(count):
+            self.seq += 1
+            self.produced += 1
+            body = f'{{"n":{self.seq}}}'
+            self.waiting.append(Row(DEVICE, self.boot, LANE, self.seq, 0, 1, "verdict", body))
+
+    def send(self, ledger: Ledger | None, count: int, free: bool = True) -> None:
+        """The oldest rows, in bundles; `ledger`: None, and the broker has nobody to give to."""
+        for rows in _bundles(self.waiting[:count]):
+            if ledger is not None:
+                ledger.rows(rows[0].boot, self._freed_to(rows[0]), rows)
+            if free:
+                self.waiting = self.waiting[len(rows) :]
+                self.left += len(rows)
+
+    def status(self, **changes: Any) -> bytes:
+        """`changes`: file=None is an agent that tells of no file."""
+        lane = {"produced": self.produced, "delivered": self.left, "evicted": 0, "refused": 0}
+        lane |= {"seq": self.seq, "before": self.before}
+        uplink = {"file": self.file, "promise": self._promise, "lanes": {LANE: lane}}
+        if changes.get("file", "") is None:
+            uplink = {"lanes": {LANE: {k: n for k, n in lane.items() if k not in TOLD_OF_FILE}}}
+        held = {"schema": 1, "state": "online", "boot": self.boot, "uplink": uplink}
+        return json.dumps(held).encode()
+
+    def _freed_to(self, row: Row) -> int:
+        oldest = self.waiting[0]
+        return oldest.seq - 1 if oldest.boot == row.boot else row.seq - 1
+
+
+def _bundles(rows: list[Row]) -> list[list[Row]]:
+    boots = sorted({row.boot for row in rows})
+    of_boots = [[row for row in rows if row.boot == boot] for boot in boots]
+    return [some[n : n + 50] for some in of_boots for n in range(0, len(some), 50)]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "sqlite, restarted", "postgresql, restarted"])
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, bool]]:
+    kind, *restarts = request.param.split(", ")
+    with ledger_place(kind) as place:
+        yield place, bool(restarts)
+
+
+@pytest.fixture
+def ledger(place: tuple[str, bool]) -> Iterator[Ledger]:
+    made = Ledger(*place)
+    yield made
+    made.empty()
+    made.close()
+
+
+def known(ledger: Ledger, made: int, sent: int, promise: str = "receiver") -> Device:
+    """A device that the ledger has heard from its first row on."""
+    device = Device(1000, "aa", promise)
+    device.make(made)
+    ledger.status(device.status())
+    device.send(ledger, sent)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 0, 0)
+    return device
+
+
+def test_rows_that_a_deleted_file_had_told_of_are_missed_by_device_lane_and_count(
+    ledger: Ledger,
+) -> None:
+    known(ledger, 150, 22)
+    after = Device(77, "bb")
+    ledger.status(after.status())
+    assert ledger.told["lost_with_file"] == [{"device": DEVICE, "lane": LANE, "rows": 128}]
+    after.make(300)
+    after.send(ledger, 300)
+    ledger.status(after.status())
+    assert ledger.missed() == (0, 0, 128), "what is new does not make up for it"
+    screen = table(ledger.account, "")
+    assert "LOST WITH ITS FILE: 128 rows of s/d live" in screen and "ROWS ARE MISSING" in screen
+
+
+def test_a_new_file_that_has_produced_more_than_the_old_one_is_noticed(ledger: Ledger) -> None:
+    known(ledger, 50, 20)
+    after = Device(77, "bb")
+    after.make(500)
+    ledger.status(after.status())
+    assert ledger.missed() == (0, 0, 30)
+
+
+@pytest.mark.parametrize("boot", [77, 5000])
+def test_what_a_new_file_sent_to_nobody_is_missed(ledger: Ledger, boot: int) -> None:
+    """Its life goes by unheard; the next one is heard, under a boot below or above the old ones."""
+    known(ledger, 50, 50, "broker")
+    device = Device(boot, "bb", "broker")
+    device.make(56)
+    device.send(None, 56)
+    device.restart(boot + 3)
+    device.make(10)
+    ledger.status(device.status())
+    device.send(ledger, 10)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 56, 0)
+
+
+def test_the_first_rows_of_a_new_file_are_missed_under_a_lower_boot(ledger: Ledger) -> None:
+    known(ledger, 50, 50)
+    device = Device(77, "bb")
+    ledger.status(device.status())
+    device.make(60)
+    device.send(None, 20)
+    device.send(ledger, 40)
+    ledger.status(device.status())
+    assert ledger.account.holes() == [Hole(Key(DEVICE, 77, LANE), 1, 20, True)]
+    assert ledger.missed() == (20, 0, 0)
+
+
+@pytest.mark.parametrize("promise", ["broker", "receiver"])
+def test_beside_a_running_device_nothing_is_missing(ledger: Ledger, promise: str) -> None:
+    """The broker's status is old, and rows were under way when the ledger began to listen."""
+    device = Device(1000, "aa", promise)
+    device.make(500)
+    device.send(None, 300)
+    old = device.status()
+    device.make(20)
+    device.send(None, 60)
+    ledger.status(old, retained=True)
+    for _ in range(20):
+        device.make(1)
+        device.send(ledger, 3)
+        device.send(ledger, 1, free=False)  # its PUBACK has not come yet
+        ledger.status(device.status())
+        assert ledger.missed() == (0, 0, 0)
+    device.send(ledger, len(device.waiting))
+    ledger.status(device.status())
+    device.make(7)
+    device.send(None, 7)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 7, 0), "from then on each row is owed"
+
+
+def test_rows_under_way_to_nobody_when_the_ledger_began_are_no_hole(ledger: Ledger) -> None:
+    device = Device(1000, "aa", "broker")
+    device.make(100)
+    device.send(None, 10)
+    ledger.status(device.status(), retained=True)
+    ledger.rows(1000, 10, device.waiting[40:50])
+    ledger.rows(1000, 60, device.waiting[50:60])
+    assert ledger.missed() == (0, 0, 0)
+
+
+def test_rows_of_a_receipts_device_are_waited_for_though_later_ones_came_first(
+    ledger: Ledger,
+) -> None:
+    device = Device(1000, "aa")
+    device.make(100)
+    device.send(None, 10)
+    ledger.status(device.status(), retained=True)
+    ledger.rows(1000, 10, device.waiting[40:50])
+    assert ledger.account.stream(Key(DEVICE, 1000, LANE)).through() == 10
+    assert ledger.missed() == (40, 0, 0), "11 to 50, which come again"
+
+
+def test_an_old_state_that_was_put_back_sends_copies_and_nothing_is_missing(
+    ledger: Ledger,
+) -> None:
+    device = known(ledger, 120, 20)
+    image = deepcopy(device)
+    device.make(40)
+    device.send(ledger, 140)
+    ledger.status(device.status())
+    image.restart(1500)
+    image.make(5)
+    ledger.status(image.status())
+    image.send(ledger, 60)
+    ledger.status(image.status())
+    image.send(ledger, 45)
+    ledger.status(image.status())
+    assert ledger.missed() == (0, 0, 0) and ledger.told["duplicates"] == 100
+    image.make(9)
+    image.send(None, 9)
+    ledger.status(image.status())
+    assert ledger.missed() == (0, 9, 0)
+
+
+def test_what_an_old_state_still_has_is_no_longer_missed_once_it_comes(ledger: Ledger) -> None:
+    """30 rows waited when the image was made, and 40 more when the file went."""
+    device = known(ledger, 50, 20)
+    image = deepcopy(device)
+    device.make(40)
+    ledger.status(device.status())
+    image.restart(1500)
+    ledger.status(image.status())
+    assert ledger.missed() == (0, 0, 70)
+    image.send(ledger, 30)
+    ledger.status(image.status())
+    assert ledger.missed() == (0, 0, 40)
+
+
+def test_a_file_that_was_salvaged_sends_copies_and_what_it_has_no_longer_is_missed(
+    ledger: Ledger,
+) -> None:
+    """Of 1000 rows 100 came; of the first 600 all are found again, those that came too."""
+    device = known(ledger, 600, 0)
+    every = list(device.waiting)
+    device.make(400)
+    device.send(ledger, 100)
+    ledger.status(device.status())
+    after = Device(1200, "bb")
+    after.waiting, after.produced, after.before = every, 620, 20
+    after.left = after.before
+    ledger.status(after.status())
+    assert ledger.missed() == (0, 0, 900)
+    after.send(ledger, 600)
+    ledger.status(after.status())
+    assert ledger.missed() == (0, 0, 400)
+
+
+def test_tombstones_of_rows_that_a_lost_file_had_told_of_explain_them(ledger: Ledger) -> None:
+    known(ledger, 50, 20)
+    ledger.status(Device(1200, "bb").status())
+    ledger.bury(1000, 31, 40)
+    assert ledger.missed() == (10, 0, 20), "of these 20, ten have numbers"
+
+
+def test_a_file_that_cannot_be_read_for_a_while_is_not_taken_for_another(ledger: Ledger) -> None:
+    device = known(ledger, 50, 20)
+    ledger.status(Device(1100, "").status())
+    assert ledger.missed() == (0, 0, 0)
+    device.restart(1200)
+    ledger.status(device.status())
+    device.send(ledger, 30)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 0, 0)
+
+
+def test_a_card_that_comes_back_goes_on_where_it_was(ledger: Ledger) -> None:
+    device = known(ledger, 50, 20)
+    other = Device(77, "bb")
+    other.make(10)
+    ledger.status(other.status())
+    other.send(ledger, 10)
+    ledger.status(other.status())
+    device.restart(1200)
+    ledger.status(device.status())
+    device.send(ledger, 30)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 0, 0)
+
+
+def test_an_agent_that_begins_to_tell_of_its_file_goes_on(ledger: Ledger) -> None:
+    device = Device(1000, "aa")
+    device.make(50)
+    ledger.status(device.status(file=None))
+    device.send(ledger, 20)
+    ledger.status(device.status(file=None))
+    device.restart(1100)
+    device.before = 20
+    ledger.status(device.status())
+    device.send(ledger, 30)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 0, 0)
+    ledger.status(Device(1200, "bb").status())
+    assert ledger.missed() == (0, 0, 0), "all had come"
+
+
+def test_an_older_agent_that_tells_of_less_than_before_lost_what_it_had(ledger: Ledger) -> None:
+    device = Device(1000, "aa")
+    device.make(50)
+    ledger.status(device.status(file=None))
+    device.send(ledger, 20)
+    ledger.status(device.status(file=None))
+    ledger.status(Device(77, "bb").status(file=None))
+    assert ledger.missed() == (0, 0, 30)
+
+
+def test_an_old_status_that_a_broker_kept_ends_nothing(ledger: Ledger) -> None:
+    """As after a broker that was killed, and took up what it had written half an hour before."""
+    device = Device(1000, "aa")
+    old = device.status()
+    device.make(50)
+    ledger.status(device.status())
+    device.send(ledger, 20)
+    ledger.status(old, retained=True)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("changes", [{"file": 7}, {"file": "no hex"}, {"file": "a" * 65}])
+def test_what_is_no_files_name_is_refused(changes: dict[str, Any]) -> None:
+    status = {"schema": 1, "state": "online", "uplink": {"lanes": {}, **changes}}
+    with pytest.raises(Invalid, match="file"):
+        read_status(json.dumps(status).encode())
+
+
+def test_a_ledger_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    path = str(tmp_path / "ledger.db")
+    made = Ledger(path, False)
+    device = known(made, 50, 20)
+    made.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for column in ("owed", "boot", "seq"):
+            db.execute(f"ALTER TABLE told DROP COLUMN {column}")
+        db.execute("ALTER TABLE streams DROP COLUMN again")
+        db.execute("DROP TABLE devices")
+        db.commit()
+    made = Ledger(path, False)
+    ledger_says = made.missed()
+    made.status(device.status())
+    made.status(Device(77, "bb").status())
+    assert (ledger_says, made.missed()) == ((0, 0, 0), (0, 0, 30))
+    made.close()
+
+
+def test_what_was_lost_with_a_file_is_told_in_a_line_when_it_changes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made = Ledger(str(tmp_path / "ledger.db"), False)
+    known(made, 50, 20)
+    made.status(Device(77, "bb").status())
+    teller = Teller(sys.stdout, False)
+    for _ in range(2):
+        teller.tell(made.account, "")
+    made.close()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [line for line in lines if line["event"] == "lost_with_file"]
+    assert told == [{"event": "lost_with_file", "device": DEVICE, "lane": LANE, "rows": 30}]
+
+
+def test_an_account_without_messages_misses_nothing() -> None:
+    assert summary(Account())["complete"]
