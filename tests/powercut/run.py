@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.adapters.store_sqlite import SqliteStore
+from agent.ports import LIVE
 from tests.powercut import judge
 from tests.powercut.device import FLUSH, MARK, WRITE, read_log
 
@@ -115,7 +116,7 @@ def replay(folder: Path, log: Path, points: int, seed: int) -> list[str]:
     at_flush = chance.sample(flushes, min(points // 3, len(flushes)))
     between = [chance.randrange(begun, len(events)) for _ in range(points - len(at_flush))]
     disk, pending, promise = bytearray(DISK_BYTES), [], {}
-    found, done = [], 0
+    found, done, ahead = [], 0, 0
     for point in sorted(at_flush + between):
         for kind, offset, content in events[done:point]:
             if kind == WRITE:
@@ -129,6 +130,8 @@ def replay(folder: Path, log: Path, points: int, seed: int) -> list[str]:
         crashed = bytearray(disk)
         apply(crashed, survivors(pending, chance))
         found.append(broken_promise(folder, crashed, promise, point))
+        ahead += promise["sent"][LIVE] > promise["promised"][LIVE]
+    print(f"  at {ahead} of {points} points rows had been sent that were in memory alone")
     return found
 
 
