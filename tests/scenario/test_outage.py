@@ -93,7 +93,7 @@ def test_an_outage_with_an_alarm_and_a_kill_loses_no_committed_row(
     committed = last_seqs(agent.state_dir, first)
     assert committed["history"] > 20
     agent.start()
-    agent.wait_for(lambda state: state["uplink"]["backlog_rows"] > 50, 40)
+    agent.wait_for(lambda state: state.get("uplink", {}).get("backlog_rows", 0) > 50, 40)
     second = newest_boot(agent.state_dir)
     broker.start()
     agent.wait_for(lambda state: state["uplink"]["connected"], 60)
