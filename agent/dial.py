@@ -20,15 +20,48 @@ if TYPE_CHECKING:
 
 
 class BoundedSocket(socket.socket):
-    """MQTT's reader asks for the rest of a message at once: there its size is known."""
+    """MQTT's reader asks for the rest of a message at once: there its size is known.
+
+    `trouble`: what ended it, which the reader above keeps to itself.
+    """
+
+    trouble: "OSError | None" = None
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        return super().recv(_bounded(size), flags)
+        try:
+            return super().recv(_bounded(size), flags)
+        except OSError as error:
+            self.trouble = self.trouble or _final(error)
+            raise
 
 
 class BoundedTlsSocket(ssl.SSLSocket):
+    """The same over TLS; the broker's word on our certificate comes here, too (TLS 1.3)."""
+
+    trouble: "OSError | None" = None
+
     def recv(self, size: int = 1024, flags: int = 0) -> bytes:
-        return super().recv(_bounded(size), flags)
+        try:
+            return super().recv(_bounded(size), flags)
+        except OSError as error:
+            self.trouble = self.trouble or _final(error)
+            raise
+
+
+def _final(error: OSError) -> "OSError | None":
+    """None for what only says that nothing has come yet."""
+    passing = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+    return None if isinstance(error, passing) else error
+
+
+def trouble_of(sock: "Any", place: str) -> "LinkDown | None":
+    """What the socket ended with, where that says more than that it ended."""
+    error = getattr(sock, "trouble", None)
+    if error is None:
+        return None
+    if error.errno == errno.EMSGSIZE:
+        return LinkDown("oversized", place, _why(error))
+    return _tls_down(error, place) if _alert(error) else None
 
 
 def _bounded(size: int) -> int:
@@ -139,7 +172,23 @@ def _tls(
         raise LinkDown("tls_certificate", place, error.verify_message)
     except (OSError, ValueError) as error:
         sock.close()
-        raise LinkDown("tls", place, _why(error))
+        raise _tls_down(error, place)
+
+
+def _alert(error: BaseException) -> str:
+    """The broker's own word in TLS, as "unknown ca"; "" when it is not its own."""
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    return reason.partition("_ALERT_")[2].replace("_", " ").lower()
+
+
+def _tls_down(error: "OSError | ValueError", place: str) -> "LinkDown":
+    """What the broker says of a certificate is of ours: of its own it says nothing."""
+    said = _alert(error)
+    if said == "certificate required":
+        return LinkDown("tls_client_missing", place, said)
+    if "certificate" in said or said == "unknown ca":
+        return LinkDown("tls_client", place, said)
+    return LinkDown("tls", place, _why(error))
 
 
 def _why(error: "Any") -> str:

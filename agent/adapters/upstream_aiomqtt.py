@@ -9,6 +9,7 @@ by the library; here each waits on a future that its PUBACK or the end of the co
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections import deque
 
 import aiomqtt
@@ -16,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.core.wire import payload_room
-from agent.dial import dial, tls_context
+from agent.dial import dial, tls_context, trouble_of
 from agent.limits import (
     CONNECT_S_MAX,
     GOODBYE_S,
@@ -99,7 +100,7 @@ class AiomqttUpstream:
             return await self._with_will(self._protocol)
         except LinkDown as down:
             old = self._protocol is V311 or not self._may_fall_back
-            if old or down.code not in ("protocol", "no_mqtt"):
+            if old or down.code not in ("protocol", "no_mqtt", "no_mqtt_tls"):
                 raise
             said = down.code == "protocol"
         session = await self._with_will(V311)
@@ -134,7 +135,7 @@ class AiomqttUpstream:
         try:
             await session.__aenter__()
         except aiomqtt.MqttError as error:
-            raise _not_greeted(error, self._place)
+            raise trouble_of(sock, self._place) or _not_greeted(error, sock, self._place)
         finally:
             if not session.is_up:
                 session.abort()
@@ -163,12 +164,13 @@ def _of_protocol(protocol: "aiomqtt.ProtocolVersion") -> "dict[str, Any]":
     }
 
 
-def _not_greeted(error: "aiomqtt.MqttError", place: str) -> "LinkDown":
+def _not_greeted(error: "aiomqtt.MqttError", sock: "socket.socket", place: str) -> "LinkDown":
     reason: "Any" = getattr(error, "rc", None)
     if isinstance(error, aiomqtt.exceptions.MqttConnectError):
         value = getattr(reason, "value", reason)
         return LinkDown(CONNACK_CODES.get(value, "refused_session"), place, str(reason))
-    return LinkDown("no_mqtt", place, str(error))
+    code = "no_mqtt_tls" if isinstance(sock, ssl.SSLSocket) else "no_mqtt"
+    return LinkDown(code, place, str(error))
 
 
 class _Session(aiomqtt.Client):
@@ -199,7 +201,7 @@ class _Session(aiomqtt.Client):
         self._client._keepalive = min(self._client._keepalive, PING_S)
         self._disconnected.add_done_callback(self._on_end)
         if self._client.socket() is None:
-            self.fail(LinkDown("lost", self._place))
+            self.fail(self.lost(""))
 
     def send(self, topic: str, payload: bytes, retain: bool) -> "asyncio.Future[None]":
         """Set when the PUBACK is here; LinkDown or Refused if not."""
@@ -211,7 +213,7 @@ class _Session(aiomqtt.Client):
             raise Refused(f"{len(payload)} bytes, the broker takes packets of {limit} at most")
         info = self._client.publish(topic, payload, 1, retain)
         if info.rc != 0:
-            raise LinkDown("lost", self._place, f"publish: {info.rc}")
+            raise self.lost(f"publish: {info.rc}")
         waits = self._waiting[info.mid] = self._loop.create_future()
         return waits
 
@@ -233,6 +235,10 @@ class _Session(aiomqtt.Client):
         self._waiting.clear()
         self._arrived.set()
 
+    def lost(self, detail: str) -> "LinkDown":
+        """For an end of the connection; `detail`: where the socket itself knows no more."""
+        return trouble_of(self._sock, self._place) or LinkDown("lost", self._place, detail)
+
     async def end(self) -> None:
         """Says goodbye within a bound, then closes."""
         try:
@@ -253,7 +259,7 @@ class _Session(aiomqtt.Client):
         if getattr(reason, "value", reason) == TAKEN_OVER:
             self.fail(LinkDown("taken_over", self._place, str(reason)))
         else:
-            self.fail(LinkDown("lost", self._place, str(reason or error or "")))
+            self.fail(self.lost(str(reason or error or "")))
 
     # What the library calls.
 
@@ -359,7 +365,7 @@ class MqttLink:
         try:
             granted: "Any" = await self._session.subscribe([(topic, 1) for topic in topics])
         except aiomqtt.MqttError as error:
-            raise LinkDown("lost", self._place, str(error))
+            raise self._session.down or self._session.lost(str(error))
         for topic, code in zip(topics, granted):
             if int(getattr(code, "value", code)) >= 0x80:
                 raise LinkDown("subscribe_right", self._place, f"{topic}: {code}")
