@@ -13,6 +13,7 @@ from agent.limits import RECONNECT_S_MAX, RECONNECT_S_MIN, STATUS_INTERVAL_S, TE
 from agent.ports import ALARM, LANES, LOST, LinkDown, StoreFault, StoreStats
 from agent.stages.drain import RECEIVER, Drain
 from agent.stages.status import StatusMessage
+from agent.stages.twin import Twin
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class Deliverer:
         self._facts = facts
         self._uniform = uniform
         self._message = StatusMessage(f"{root}/status", clock, bulletin)
+        self._twin = Twin(bulletin)
         self._suspects: "dict[str, Suspect]" = {}
+        self._under_way = False  # when the last connection ended
         self._blind = False
         self._stats = StoreStats(0, 0, 0, None, 0, 0, 0, ())
 
@@ -66,7 +69,8 @@ class Deliverer:
             try:
                 async with self._upstream.connect() as link:
                     await self._serve(link)
-            except LinkDown as down:
+            except LinkDown as error:
+                down = self._twin.ended(error, self._clock.monotonic_ns(), self._under_way)
                 await self._tell([down.code, {"place": down.place, "detail": down.detail}])
             except StoreFault as fault:
                 await self._tell(["store", {"place": "", "detail": str(fault)}])
@@ -83,12 +87,13 @@ class Deliverer:
             await link.subscribe([f"{self._root}/ack"])
         self._message.begin(link)
         await self._message.say(link, self._status("online"))
+        self._twin.greeted(self._clock.monotonic_ns())
         await self._tell([], drain)
         try:
             parts = [drain.run(link), self._report(link), _listen(link, drain), self._count(drain)]
             await first_to_end(parts)
         except LinkDown as down:
-            drain.note_suspects(down.code == LOST)
+            self._under_way = drain.note_suspects(down.code == LOST)
             raise
         except asyncio.CancelledError:
             await self._say_goodbye(link)
@@ -98,6 +103,7 @@ class Deliverer:
         """The retained status message, whenever it would say something new."""
         while True:
             unsaved = self._bulletin.get(UNSAVED_ALARMS)
+            self._twin.lasts(self._clock.monotonic_ns())
             await self._message.say(link, self._status("online"))
             await first_to_end([self._clock.sleep(STATUS_INTERVAL_S), self._other_alarms(unsaved)])
 

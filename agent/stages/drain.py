@@ -103,17 +103,20 @@ class Drain:
             self.lanes[lane].receipt(boot, through)
             self._wake.set()
 
-    def note_suspects(self, sudden: bool) -> None:
-        """After the end of the connection: which bundle each lane had under way."""
+    def note_suspects(self, sudden: bool) -> bool:
+        """After the end of the connection: which bundle each lane had under way; whether any."""
         now_ns = self._clock.monotonic_ns()
+        any_under_way = False
         for lane, flights in self.lanes.items():
             oldest = flights.oldest
             if oldest is None or oldest.landed_ns is not None:
                 continue
+            any_under_way = True
             if sudden and now_ns - oldest.launched_ns < SUDDEN_S * 1e9:
                 rows = oldest.bundle.rows
                 known = self._suspects.get(lane)
                 self._suspects[lane] = seen_again(known, rows[0].id, rows[-1].id)
+        return any_under_way
 
     async def _begin(self) -> None:
         for lane in LANES:

@@ -1,8 +1,8 @@
 """The retained status message: whenever it has something new to say, over whichever connection.
 
 What the broker has against it ends nothing: rows go on, a degraded mode says why, and a later
-message is tried. A broker that ends the connection instead of saying so (MQTT 3.1.1 has no word for
-it) is sent none for a time.
+message is tried. A broker may end the connection on it, with a word (Mosquitto 2.0.11: PUBACK "not
+authorized", then the end) or without one (MQTT 3.1.1 has none): then it is sent none for a time.
 """
 
 import json
@@ -49,48 +49,45 @@ class StatusMessage:
             return
         try:
             await self._publish(link, status)
-        except (LinkDown, Refused) as error:
-            why = self._against_it(error)
+        except Refused as refused:
             short = await self._say_short(link, status)
-            self._bulletin.degrade(
-                MODE, f"the broker refuses {short} on {self._topic} ({why}): rows go on"
-            )
+            what = "the whole status message, but a short one," if short else "the status message"
+            self._degrade(f"the broker refuses {what} on {self._topic} ({refused}): rows go on")
+            return
+        except LinkDown as down:
+            self._leave_out(down)
+            if down.code != PUBLISH_RIGHT:
+                raise
             return
         self._told = status
         self._endings = 0
         self._bulletin.recover(MODE)
 
-    def _against_it(self, error: "LinkDown | Refused") -> str:
-        """What the broker has against the message; raises what concerns the connection."""
-        if isinstance(error, Refused):
-            return str(error)
-        if error.code == PUBLISH_RIGHT:
-            return error.detail
-        if error.code == LOST:
-            self._ended()
-        raise error
-
-    async def _say_short(self, link: "Link", status: "dict[str, Any]") -> str:
-        """Of a message that may be too large, that the device is there; what was refused."""
+    async def _say_short(self, link: "Link", status: "dict[str, Any]") -> bool:
+        """Of a message that may be too large, that the device is there; whether it was taken."""
         try:
             await self._publish(link, {name: status[name] for name in SHORT if name in status})
         except Refused:
-            return "the status message"
-        except LinkDown as down:
-            if down.code != PUBLISH_RIGHT:
-                raise
-            return "the status message"
-        return "the whole status message, but a short one,"
+            return False
+        return True
 
     async def _publish(self, link: "Link", status: "dict[str, Any]") -> None:
         payload = json.dumps(status, separators=(",", ":")).encode()
         await link.publish(self._topic, payload, retain=link.retains)
 
-    def _ended(self) -> None:
-        """The connection ended while the message was under way."""
-        self._endings += 1
-        if self._endings < ENDINGS:
-            return
-        self._left_out_until_ns = self._clock.monotonic_ns() + int(STATUS_LEFT_OUT_S * 1e9)
-        words = f"the connection ends when the status message is sent on {self._topic}: it is left "
-        self._bulletin.degrade(MODE, f"{words}out for {STATUS_LEFT_OUT_S:g} s, rows go on")
+    def _leave_out(self, down: "LinkDown") -> None:
+        """For a time, when it is not allowed, or when connections have ended on it in a row."""
+        words = (
+            f"the broker refuses the status message on {self._topic} ({down.detail}): rows go on"
+        )
+        if down.code == LOST:
+            self._endings += 1
+            words = f"the connection ends when the status message is sent on {self._topic}: "
+            words += f"it is left out for {STATUS_LEFT_OUT_S:g} s, rows go on"
+        ends = down.code == LOST and self._endings >= ENDINGS
+        if down.code == PUBLISH_RIGHT or ends:
+            self._left_out_until_ns = self._clock.monotonic_ns() + int(STATUS_LEFT_OUT_S * 1e9)
+            self._degrade(words)
+
+    def _degrade(self, words: str) -> None:
+        self._bulletin.degrade(MODE, words)
