@@ -171,15 +171,29 @@ NOT_ALARMS = (TOMBSTONE, CLOCK, "config_reported")  # urgent, but no reason to k
 
 # One lane's account since the file began: produced = delivered + evicted + refused + backlog, in
 # rows as they were produced. `bytes`: of what it holds. `unsure`: of `evicted`, numbers that power
-# cuts left behind: at most so many were rows, and those may have come all the same.
+# cuts left behind: at most so many were rows, and those may have come all the same. `seq`: the
+# newest number of this boot. `before`: of those that left, what had left another file before
+# (store/identity.py).
 LaneStats = namedtuple(
     "LaneStats",
-    ("lane", "produced", "delivered", "evicted", "refused", "backlog", "bytes", "unsure"),
+    (
+        "lane",
+        "produced",
+        "delivered",
+        "evicted",
+        "refused",
+        "backlog",
+        "bytes",
+        "unsure",
+        "seq",
+        "before",
+    ),
+    defaults=(0, 0),
 )
 
 # All lanes together since `open`, what was carried over included; `lanes`: a LaneStats each.
 # `written_bytes`: by this process, as the kernel counts them. `giving_way`: "" or why the disk
-# does not take what it should, and what that costs.
+# does not take what it should, and what that costs. `file`: which one counts, "" if it is not read.
 StoreStats = namedtuple(
     "StoreStats",
     (
@@ -196,8 +210,9 @@ StoreStats = namedtuple(
         "disk_bytes",
         "free_bytes",
         "giving_way",
+        "file",
     ),
-    defaults=(0, 0, 0, 0, ""),
+    defaults=(0, 0, 0, 0, "", ""),
 )
 
 

@@ -35,6 +35,8 @@ from agent.store.tombstone import account_of, bodies, carried_by
 # `unsure`: of those evicted in the lane live, numbers that crashes left behind: [count].
 Disk = namedtuple("Disk", ("rows", "produced", "evicted", "refused", "marks", "buried", "unsure"))
 
+FILE = "0d"  # its identity
+
 
 def _id(row: Row) -> int:
     return int(row.id)
@@ -154,6 +156,7 @@ class MemoryStore:
             "backlog_rows": backlog,
             "oldest_mono_ns": None,
             "lanes": lanes,
+            "file": FILE,
         }
         return StoreStats(**{**dict.fromkeys(StoreStats._fields, 0), **counts})
 
@@ -191,7 +194,8 @@ class MemoryStore:
             held, produced = held + len(self.waiting), produced + len(self.waiting) + self._unkept
         delivered = produced - evicted - refused - held
         unsure = disk.unsure[0] if lane == LIVE else 0
-        return LaneStats(lane, produced, delivered, evicted, refused, held, 0, unsure)
+        counts = (produced, delivered, evicted, refused, held, 0, unsure)
+        return LaneStats(lane, *counts, self._seq[lane])
 
     def _add(self, row: NewRow) -> None:
         self.disk.rows[row.lane].append(self._numbered(row))

@@ -19,6 +19,7 @@ from agent.limits import (
     WAL_BYTES_MAX,
 )
 from agent.ports import ALARM, LANES, StoreFault, StoreStats
+from agent.store import identity
 from agent.store.captures import Capture, drop_oldest, keep
 from agent.store.dates import Dates
 from agent.store.disk import disk_bytes, free_bytes, size_of, written_bytes
@@ -65,6 +66,8 @@ class SqliteStore:
         self._past: "Any" = None
         self._dates: "Any" = None
         self._relief: "Any" = None
+        self._file = ""
+        self._urandom = urandom
         self._carried = 0
         self._delivered_before = 0
         self._held_up = ""
@@ -199,6 +202,7 @@ class SqliteStore:
         self._past = Past(db, self.boot, self._dates)
         self._relief = Relief(db, self._lanes, self._past, self._limit_bytes)
         lanes = self._lanes.stats()
+        self._begin_with(identity.read(db))
         self._carried = sum(lane.backlog for lane in lanes)
         self._delivered_before = sum(lane.delivered for lane in lanes)
 
@@ -216,16 +220,26 @@ class SqliteStore:
         if self._files.away:
             raise StoreFault(f"{self._directory}: {self._files.away}")
 
+    def _begin_with(self, told: "identity.Identity") -> None:
+        self._file = told.file
+        self._lanes.begin_with(told.before)
+
     def _adopt(self) -> str:
         """What was salvaged becomes ours again; "" or what was found, and what is lost."""
         log, damage, found, held = self._files.salvaged
-        if log == COMPLETE:
+        if log == COMPLETE and self._file:
             return ""
+        gone = {lane.lane: lane.evicted + lane.refused for lane in self._lanes.stats()}
         with self._lanes.transaction():
             count = self._lanes.adopt(found, log == TORN)
             missing = self._lanes.bury_holes(held, "damaged") if log == BROKEN else 0
+            told = identity.read(self._db[TELEMETRY])
+            if not told.file:  # what is buried here is still to be told: it has not left before
+                before = {one.lane: one.delivered + gone[one.lane] for one in self._lanes.stats()}
+                told = identity.draw(self._db[TELEMETRY], self._urandom, before)
+        self._begin_with(told)
         what = damage or "the log of telemetry.db was damaged"
-        rows = f"{count} of its rows were found again, {missing} are known to be lost"
+        rows = f"{count} of its rows were found again, at least {missing} are lost"
         return f"{what}; {rows}" if log == BROKEN else ""
 
     def _end_boots_before(self) -> None:
@@ -351,6 +365,7 @@ class SqliteStore:
             disk_bytes(self._directory),
             free_bytes(self._directory),
             self._giving_way(),
+            self._file,
         )
 
     def _giving_way(self) -> str:

@@ -90,7 +90,12 @@ class Deliverer:
         self._twin.greeted(self._clock.monotonic_ns())
         await self._tell([], drain)
         try:
-            parts = [drain.run(link), self._report(link), _listen(link, drain), self._count(drain)]
+            parts = [
+                drain.run(link),
+                self._report(link, drain),
+                _listen(link, drain),
+                self._count(drain),
+            ]
             await first_to_end(parts)
         except LinkDown as down:
             self._under_way = drain.note_suspects(down.code == LOST)
@@ -99,11 +104,15 @@ class Deliverer:
             await self._say_goodbye(link)
             raise
 
-    async def _report(self, link: "Link") -> None:
-        """The retained status message, whenever it would say something new."""
+    async def _report(self, link: "Link", drain: "Drain") -> None:
+        """The retained status message, whenever it would say something new.
+
+        It counts up to now: a receiver that just began to listen has not missed what it counts.
+        """
         while True:
             unsaved = self._bulletin.get(UNSAVED_ALARMS)
             self._twin.lasts(self._clock.monotonic_ns())
+            await self._tell([], drain)
             await self._message.say(link, self._status("online"))
             await first_to_end([self._clock.sleep(STATUS_INTERVAL_S), self._other_alarms(unsaved)])
 
@@ -162,6 +171,7 @@ class Deliverer:
             {
                 "connected": drain is not None,
                 "promise": self._promise,
+                "file": stats.file,
                 "receiver_silent": drain is not None and drain.silent,
                 "refusals_unseen": drain is not None and self._blind,
                 "produced_rows": stats.produced_rows,
@@ -176,7 +186,7 @@ class Deliverer:
 
 def _account(lane: "Any") -> "dict[str, int]":
     """Of one lane since its file began: produced = delivered + evicted + refused + backlog."""
-    names = ("produced", "delivered", "evicted", "refused", "backlog", "unsure")
+    names = ("produced", "delivered", "evicted", "refused", "backlog", "unsure", "seq", "before")
     return {name: getattr(lane, name) for name in names}
 
 

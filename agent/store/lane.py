@@ -36,6 +36,7 @@ class Lane:
         self.evicted = 0
         self.refused = 0
         self.unsure = 0  # of `evicted`, numbers that boots without an end left behind
+        self.before = 0  # rows that had left when this file was made of another
         self.bytes = [0, 0, 0, 0]  # by level
         self.partly = 0  # acknowledged rows of the bundle that `acked` lies within
         self.held: "tuple[Row, ...]" = ()  # in memory alone, after all that the disk has
@@ -144,4 +145,6 @@ class Lane:
             self.backlog,
             sum(self.bytes),
             self.unsure,
+            self.seq,
+            self.before,
         )

@@ -192,6 +192,11 @@ class Lanes:
             self._balance(lane)
         return count
 
+    def begin_with(self, before: "dict[str, int]") -> None:
+        """The file's identity says what had left when it was made."""
+        for name, lane in self._lanes.items():
+            lane.before = before.get(name, 0)
+
     def end_boots_before(self) -> bool:
         """At the start, after `adopt`: what the last boot may have used unseen is given up.
 

@@ -45,6 +45,14 @@ def telemetry_3_to_4(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> Non
     _ledger_anew(db, tables, "boot, seq, reserved")
 
 
+def telemetry_4_to_5(db: "sqlite3.Connection", tables: "tuple[str, ...]") -> None:
+    """Schema 4 did not say which file it is: that is drawn at the start, as of a file without."""
+    made = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    for statement in tables:
+        if "TABLE identity" in statement and "identity" not in made:
+            db.execute(statement)
+
+
 def _ledger_anew(db: "sqlite3.Connection", tables: "tuple[str, ...]", marks: str) -> None:
     """The table as it is now. `marks`: boot, seq and reserved, from the one before."""
     db.execute("ALTER TABLE ledger RENAME TO ledger_before")

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from agent.limits import BUSY_WAIT_S, WAL_BYTES
 from agent.ports import StoreFault
-from agent.store import captures, dates, lanes, old_files, past, relief
+from agent.store import captures, dates, identity, lanes, old_files, past, relief
 from agent.store.boots import BOOT_MAX, newest_boot
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
@@ -26,12 +26,13 @@ FileKind = namedtuple("FileKind", ("schema", "tables", "moves"))
 Opened = namedtuple("Opened", ("db", "note", "aside", "is_newer"))
 BOOTS = "CREATE TABLE boots (boot INTEGER PRIMARY KEY)"
 TELEMETRY_FILE = FileKind(
-    4,
-    (*lanes.TABLES, *past.TABLES, *relief.TABLES, *dates.TABLES, BOOTS),
+    5,
+    (*lanes.TABLES, *past.TABLES, *relief.TABLES, *dates.TABLES, identity.TABLE, BOOTS),
     {
         1: old_files.telemetry_1_to_2,
         2: old_files.telemetry_2_to_3,
         3: old_files.telemetry_3_to_4,
+        4: old_files.telemetry_4_to_5,
     },
 )
 CAPTURES_FILE = FileKind(1, (*captures.TABLES, BOOTS), {})

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from agent.ports import LaneStats
+
 
 def run(options: "argparse.Namespace", print_object: "Callable[[object], None]") -> int:
     """`options`: action, file, config, state_dir, lang, json."""
@@ -125,10 +127,16 @@ def _facts(db: "sqlite3.Connection", path: "Path") -> "dict[str, Any]":
         "boot": boot,
         "file_bytes": path.stat().st_size,
         "wal_bytes": wal.stat().st_size if wal.exists() else 0,
-        "lanes": {lane.lane: {**lane._asdict()} for lane in lanes},
+        "lanes": {lane.lane: _counts(lane) for lane in lanes},
         "set_aside": sorted(one.name for one in path.parent.glob("*.damaged-*.db")),
         "newer": sorted(one.name for one in path.parent.glob("*.newer-*.db")),
     }
+
+
+def _counts(lane: "LaneStats") -> "dict[str, Any]":
+    """What a person asks for; the rest is for a receiver, and told by a running agent alone."""
+    held = lane._asdict()
+    return {name: held[name] for name in held if name not in ("seq", "before")}
 
 
 def _lines(facts: "dict[str, Any]", language: str) -> "list[str]":

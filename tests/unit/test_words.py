@@ -122,7 +122,7 @@ DEGRADED = [
     " baselines are lost",
     "captures.db was damaged (x); kept as captures.damaged-1.db, its captures are lost",
     "telemetry.db was damaged (x); kept as telemetry.damaged-1.db; 7 of its rows were found again,"
-    " 2 are known to be lost",
+    " at least 2 are lost",
     "captures.db is of a newer version (schema 9, expected 1); kept as captures.newer-1.db, its"
     " captures are not used",
     "telemetry.db was damaged (table notes of another program); kept as telemetry.damaged-1.db",
