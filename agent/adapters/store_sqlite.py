@@ -238,9 +238,11 @@ class SqliteStore:
                 before = {one.lane: one.delivered + gone[one.lane] for one in self._lanes.stats()}
                 told = identity.draw(self._db[TELEMETRY], self._urandom, before)
         self._begin_with(told)
+        if log != BROKEN:
+            return ""
         what = damage or "the log of telemetry.db was damaged"
-        rows = f"{count} of its rows were found again, at least {missing} are lost"
-        return f"{what}; {rows}" if log == BROKEN else ""
+        lost = f"lost are {missing} between them and what came after"
+        return f"{what}; {count} of its rows were found again; {lost}"
 
     def _end_boots_before(self) -> None:
         """What the last boot may have used unseen is given up, with a tombstone."""

@@ -121,8 +121,8 @@ DEGRADED = [
     "settings.db was damaged (x); kept as settings.damaged-1.db, its settings and"
     " baselines are lost",
     "captures.db was damaged (x); kept as captures.damaged-1.db, its captures are lost",
-    "telemetry.db was damaged (x); kept as telemetry.damaged-1.db; 7 of its rows were found again,"
-    " at least 2 are lost",
+    "telemetry.db was damaged (x); kept as telemetry.damaged-1.db; 7 of its rows were found again;"
+    " lost are 2 between them and what came after",
     "captures.db is of a newer version (schema 9, expected 1); kept as captures.newer-1.db, its"
     " captures are not used",
     "telemetry.db was damaged (table notes of another program); kept as telemetry.damaged-1.db",
