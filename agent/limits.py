@@ -151,6 +151,7 @@ REFUSED_ROWS = 1000  # rows that the broker would not take, kept for a person to
 CARRIED_MAX = 32  # accounts beside its own in one tombstone: some 4 KB
 REFUSED_PAUSE_S = 1.0  # before a tombstone that was refused is written anew; twice that each time
 REFUSED_PAUSE_S_MAX = 300.0
+PACKET_BYTES_WANTED = 8 * 1024  # a status with alarms, a tombstone that carries others: 4 to 6 KB
 TOO_LARGE_LOOK_S = 60.0  # between looks whether a row that is too large for the broker still waits
 PAST_BUNDLE_S = 300.0  # of the page's past, what a power cut may cost; each minute costs the card
 PAST_BUNDLE_ROWS = 600

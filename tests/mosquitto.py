@@ -81,7 +81,7 @@ class Mosquitto:
 class Receiver:
     """Keeps every row it is given, by (boot, lane, seq); reconnects by itself."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, username: str | None = None, password: str | None = None) -> None:
         self.rows: dict[tuple[int, str, int], dict[str, Any]] = {}
         self.copies = 0
         self.invalid: list[str] = []
@@ -90,6 +90,7 @@ class Receiver:
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id="receiver", clean_session=False
         )
+        self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._subscribe
         self._client.on_message = self._take
@@ -114,6 +115,8 @@ class Receiver:
         client.subscribe([("latido/+/+/data/#", 1), ("latido/+/+/status", 1)])
 
     def _take(self, client: Any, userdata: Any, message: Any) -> None:
+        if message.topic.endswith("/data/test"):  # somebody tries whether publishing is allowed
+            return
         held = json.loads(message.payload)
         kind = "status" if message.topic.endswith("/status") else "data"
         try:

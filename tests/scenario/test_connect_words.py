@@ -1,6 +1,7 @@
 """`latido connect --test` and `latido outbox drain` against a real broker, as people use them."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,12 +11,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import paho.mqtt.publish
+import paho.mqtt.subscribe
 import pytest
 
 from agent.adapters.store_sqlite import SqliteStore
 from agent.core.bulletin import Bulletin
 from agent.limits import DRAIN_AWAY_S
 from agent.ports import ALARM, HISTORY, NewRow
+from agent.store.lock import Lock
+from agent.words.connect_trial import STEPS
 from agent.words.demo import configuration
 from agent.words.outbox_drain import RECEIPT, _Progress, _watch
 from tests.mosquitto import Mosquitto, Receiver
@@ -23,6 +28,8 @@ from tests.running import free_port
 from tests.sim_loop import simulated
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ROOT = "latido/demo/latido-demo"
+ANY_OK = {step: ("ok", "") for step in STEPS if step not in ("tls", "receipt")}
 pytestmark = pytest.mark.mosquitto
 
 
@@ -32,9 +39,10 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     rights.write_text(
         "user good\ntopic readwrite latido/#\nuser mute\ntopic read latido/#\n"
         "user deaf\ntopic write latido/#\n"
+        "user plain\ntopic write latido/demo/+/data/#\ntopic read latido/demo/+/ack\n"
     )
     (tmp_path / "users").write_text("")
-    for user in ("good", "mute", "deaf"):
+    for user in ("good", "mute", "deaf", "plain"):
         words = ["mosquitto_passwd", "-b", str(tmp_path / "users"), user, "right"]
         subprocess.run(words, check=True)
     made = Mosquitto(tmp_path, f"acl_file {rights}\npassword_file {tmp_path / 'users'}\n")
@@ -78,6 +86,81 @@ def test_the_step_that_fails_is_named(
     failed = [line["step"] for line in lines if line["state"] != "ok"]
     assert (code, failed) == ((3, [step]) if step else (0, [])), error
     assert lines[0]["step"] == "name"
+
+
+def tried(folder: Path, broker: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """(exit code, {step: (state, code of its reason)})."""
+    code, out, error = say(folder, "connect --test --json", {"host": "127.0.0.1", **broker})
+    held = [json.loads(line) for line in out.splitlines()]
+    assert held, error
+    return code, {one["step"]: (one["state"], one.get("reason", [""])[0]) for one in held}
+
+
+def test_what_the_agent_has_to_do_without_is_named(tmp_path: Path, broker: Mosquitto) -> None:
+    """Rows only, and receipts that nobody can prove: it all was well, and no status ever came."""
+    settings = {"port": broker.port, "username": "plain", "password": "right"}
+    code, steps = tried(tmp_path, {**settings, "receipt": "receiver"})
+    assert code == 1 and steps["publish"] == steps["size"] == steps["retain"] == ("ok", "")
+    assert steps["status"] == ("limited", "status_refused")
+    assert steps["receipt"] == ("unknown", "unheard")
+    settings["username"] = "deaf"
+    code, steps = tried(tmp_path, {**settings, "receipt": "receiver"})
+    assert (code, steps["receipt"]) == (3, ("failed", "subscribe_right"))
+
+
+@pytest.mark.parametrize(
+    ("wish", "step", "why"),
+    [
+        ("retain_available false", "retain", "no_retain"),
+        ("max_packet_size 1200", "size", "small_packets"),
+    ],
+)
+def test_what_the_broker_does_not_take_is_named(
+    tmp_path: Path, wish: str, step: str, why: str
+) -> None:
+    (tmp_path / "broker").mkdir()
+    made = Mosquitto(tmp_path / "broker", f"{wish}\n")
+    made.start()
+    try:
+        code, steps = tried(tmp_path, {"port": made.port})
+        assert code == 1 and steps.pop(step) == ("limited", why)
+        assert set(steps.values()) == {("ok", "")}
+    finally:
+        made.stop()
+
+
+def test_an_agent_that_runs_is_not_disturbed(tmp_path: Path, broker: Mosquitto) -> None:
+    """Its status is what it was, nobody hears another, and nothing is left behind."""
+    watcher = Receiver(broker.port, "good", "right")
+    settings = {"port": broker.port, "username": "good", "password": "right"}
+    online = b'{"schema":1,"state":"online","boot":7}'
+    place: dict[str, Any] = {"hostname": "127.0.0.1", "port": broker.port}
+    place["auth"] = {"username": "good", "password": "right"}
+    try:
+        (tmp_path / "state").mkdir()
+        assert tried(tmp_path, settings)[0] == 0
+        watcher.wait_for(lambda r: r.status == [{"schema": 1, "state": "offline"}], 5)
+        paho.mqtt.publish.single(f"{ROOT}/status", online, qos=1, retain=True, **place)
+        with held_lock(tmp_path / "state"):
+            assert tried(tmp_path, settings) == (0, ANY_OK)
+            deaf = {**settings, "username": "deaf"}
+            assert tried(tmp_path, deaf)[1]["status"] == ("unknown", "runs")
+        assert [one["state"] for one in watcher.status] == ["offline", "online"]
+        simple: Any = paho.mqtt.subscribe.simple
+        kept = simple([f"{ROOT}/#"], msg_count=1, **place)
+        assert (kept.topic, kept.payload) == (f"{ROOT}/status", online)
+    finally:
+        watcher.close()
+
+
+@contextlib.contextmanager
+def held_lock(folder: Path) -> Iterator[None]:
+    """As an agent that runs holds it."""
+    lock = Lock(folder)
+    try:
+        yield
+    finally:
+        lock.let_go()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import pytest
 
 from agent.page.words import text
 from agent.ports import LinkDown
-from agent.words.connect import ECHO_S, Tried, _line, _published
+from agent.words.connect import line
+from agent.words.connect_trial import ECHO_S
+from agent.words.connect_trial import published as published_on
 from tests.sim_loop import simulated
 
 TOPIC = "latido/a/b/data/test"
@@ -44,7 +46,7 @@ class Link:
 
 def published(link: Any) -> list[Any]:
     async def scene() -> list[Any]:
-        return await _published(link, TOPIC)
+        return await published_on(link, TOPIC)
 
     return simulated(scene())
 
@@ -78,5 +80,25 @@ def test_each_doubt_names_the_topic_in_both_languages(code: str) -> None:
 
 
 def test_a_doubt_is_no_failure_and_says_so_in_its_line() -> None:
-    line = _line("publish", "unknown", Tried(None, [], ["silent", {"topic": TOPIC}]), "es")
-    assert line.startswith("? Permiso para publicar: no se puede saber") and TOPIC in line
+    said = line("publish", "unknown", ["silent", {"topic": TOPIC}], "es")
+    assert said.startswith("? Permiso para publicar: no se puede saber") and TOPIC in said
+
+
+FACTS = {"topic": TOPIC, "detail": "Not authorized", "limit": 1200, "wanted": 8192, "bytes": 16000}
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("limited", "small_packets"),
+        ("limited", "size_refused"),
+        ("limited", "status_refused"),
+        ("limited", "no_retain"),
+        ("unknown", "runs"),
+        ("unknown", "unheard"),
+    ],
+)
+def test_what_is_no_failure_is_a_sentence_in_both_languages(state: str, code: str) -> None:
+    spanish, english = (line("status", state, [code, FACTS], lang) for lang in ("es", "en"))
+    assert spanish[0] == english[0] == {"limited": "!", "unknown": "?"}[state]
+    assert spanish != english and "{" not in spanish + english and "Not auth" not in spanish
