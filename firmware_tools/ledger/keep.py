@@ -14,6 +14,7 @@ from typing import Any
 
 from firmware_tools.ledger.account import TOMBSTONE, Account, Key, Row, Stream
 from firmware_tools.ledger.check import Found, check, crc_of
+from firmware_tools.ledger.clash import Held, by_stream, ends
 from firmware_tools.ledger.counts import Counts, Told
 from firmware_tools.ledger.ranges import Ranges
 from firmware_tools.ledger.read import Invalid, tombstone_body
@@ -68,15 +69,16 @@ KEEP_CONFLICT = (
 KEPT_CONFLICT = (
     "SELECT 1 FROM conflicts WHERE device = ? AND boot = ? AND lane = ? AND seq = ? AND crc = ?"
 )
-STORED = (
+MEETING = (
     "SELECT device, boot, lane, seq, first_seq, mono_ns, kind, body FROM rows"
     " WHERE device = ? AND boot = ? AND lane = ? AND seq BETWEEN ? AND ?"
+    " AND (seq <= ? OR first_seq BETWEEN 1 AND ?)"
 )
-STRIDE = 200  # copies closer than this are looked up together
 CONFLICTS = (
     "SELECT device, boot, lane, COUNT(*), MIN(seq), MAX(seq) FROM conflicts"
     " GROUP BY device, boot, lane"
 )
+THINNED_CONFLICTS = "SELECT device, boot, lane, first_seq, seq FROM conflicts WHERE first_seq > 0"
 KEEP_STREAM = (
     "INSERT INTO streams (device, boot, lane, base, freed_to, duplicates, again)"
     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, boot, lane) DO UPDATE"
@@ -145,19 +147,22 @@ class Keeper:
         copies: Iterable[Row] = (),
         devices: Iterable[Any] = (),
     ) -> list[Row]:
-        """One transaction; durable when it returns.
+        """One transaction; durable when it returns. The rows that are in conflict with others.
 
-        `told`, `devices`: as `Account.counts_rows` and `device_row` give them.
-
-        Of `copies`, rows whose keys are known: those that are none, as their content is another.
-        They are kept too, in a table of their own: the device will free them by our receipt.
+        `copies`: rows whose keys are known. Those that are none, as their content is another, and
+        thinned rows that stand for others than were kept, go to a table of their own: the device
+        will free them by our receipt. `told`, `devices`: as of `Account.counts_rows`, `device_row`.
         """
         states = [(*s.key, s.base, s.freed_to, s.duplicates, _text_of(s.again)) for s in streams]
         try:
             cursor = self._db.cursor()
-            cursor.executemany(self._statement(KEEP_ROW), [(*row, crc_of(row)) for row in rows])
-            others = [row for some in copies_by_stream(copies) for row in self._others(some)]
-            conflicts = [row for row in others if not self._is_kept(row)]
+            self._keep_rows(cursor, [row for row in rows if not row.first_seq])
+            thinned = [row for row in rows if row.first_seq]
+            strangers = self._strangers(thinned)
+            left_out = set(strangers)
+            self._keep_rows(cursor, [row for row in thinned if row not in left_out])
+            strangers += self._strangers(copies)
+            conflicts = [row for row in strangers if not self._is_kept(row)]
             for row in conflicts:
                 cursor.execute(self._statement(KEEP_CONFLICT), (*row, crc_of(row)))
             cursor.executemany(self._statement(KEEP_STREAM), states)
@@ -169,6 +174,9 @@ class Keeper:
                 self._db.rollback()
             raise self._fault(error) from error
         return conflicts
+
+    def _keep_rows(self, cursor: Any, rows: list[Row]) -> None:
+        cursor.executemany(self._statement(KEEP_ROW), [(*row, crc_of(row)) for row in rows])
 
     def check(self) -> Found:
         """All that is kept, read and proved. KeepFault when the database went away meanwhile."""
@@ -182,17 +190,13 @@ class Keeper:
         """Whether this other content of a key came before."""
         return bool(self._asked(KEPT_CONFLICT, (*row[:4], crc_of(row))))
 
-    def _others(self, copies: list[Row]) -> list[Row]:
-        """Those of one stream that stand in the table with another content."""
-        of = copies[0]
-        ends = (of.device, of.boot, of.lane, of.seq, copies[-1].seq)
-        held = {row.seq: row for row in (Row(*parts) for parts in self._asked(STORED, ends))}
-        known = [(row, held.get(row.seq)) for row in copies]
-        return [
-            row
-            for row, kept in known
-            if kept is not None and kept.first_seq == row.first_seq and kept != row
-        ]
+    def _strangers(self, rows: Iterable[Row]) -> list[Row]:
+        """Those that have a number of a row in the table, and are of another life of the device."""
+        found = []
+        for some in by_stream(rows):
+            held = Held(Row(*parts) for parts in self._asked(MEETING, (*ends(some), some[-1].seq)))
+            found += [row for row in some if held.clashing(row)]
+        return found
 
     def tombstones(self) -> list[tuple[str, str]]:
         """(device, body) of each that is kept."""
@@ -224,6 +228,8 @@ class Keeper:
                 account.bury_all(device, tombstone_body(body))
             except Invalid as error:  # kept by an earlier version, that let it in
                 account.refuse(device, str(error))
+        for device, boot, lane, first, last in self._asked(THINNED_CONFLICTS):
+            account.stream(Key(device, boot, lane)).received.add(first, last)
         for device, boot, lane, count, first, last in self._asked(CONFLICTS):
             account.note_conflicts(Key(device, boot, lane), count, first, last)
         self._load_counts(account)
@@ -261,17 +267,6 @@ def _text_of(ranges: Ranges | None) -> str | None:
 
 def _ranges_of(text: str | None) -> Ranges | None:
     return None if text is None else Ranges((first, last) for first, last in json.loads(text))
-
-
-def copies_by_stream(copies: Iterable[Row]) -> list[list[Row]]:
-    """Rows of one stream each, by number, none further than STRIDE from the one before."""
-    found: list[list[Row]] = []
-    for row in sorted(copies):
-        last = found[-1][-1] if found else None
-        if last is None or last[:3] != row[:3] or row.seq - last.seq > STRIDE:
-            found.append([])
-        found[-1].append(row)
-    return found
 
 
 def _is_postgresql(place: str) -> bool:
