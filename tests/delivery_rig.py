@@ -36,6 +36,7 @@ class Broker(PlainLink):
         self.refuses: Callable[[str, list[int]], Exception | None] = lambda lane, seqs: None
         self.status: list[dict[str, Any]] = []
         self.status_fault: Callable[[bytes], Exception | None] = lambda payload: None
+        self.trial_fault: Exception | None = None
         self._faults = faults or {}
         self._in_flight = 0
         self._error = LinkDown("lost")
@@ -55,6 +56,9 @@ class Broker(PlainLink):
         if topic == f"{ROOT}/status":
             self._take_status(held, payload, retain)
             return
+        if topic == f"{ROOT}/data/test":
+            self._end_with(self.trial_fault)
+            return
         room = payload_room(self.packet_bytes_max, topic)
         assert room is None or len(payload) <= room, f"{len(payload)} bytes, {room} at most"
         self.published += 1
@@ -72,13 +76,15 @@ class Broker(PlainLink):
 
     def _take_status(self, held: dict[str, Any], payload: bytes, retain: bool) -> None:
         assert retain == self.retains
-        fault = self.status_fault(payload)
+        self._end_with(self.status_fault(payload))
+        self.status.append(held)
+
+    def _end_with(self, fault: Exception | None) -> None:
         if isinstance(fault, LinkDown) and fault.code == "lost":
             self._error = fault
             self._down.set()
         if fault is not None:
             raise fault
-        self.status.append(held)
 
     async def _take(self, held: dict[str, Any], seqs: list[int], fault: Exception | None) -> None:
         await asyncio.sleep(TRIP_S + 0.01 * (self.published % 3))  # later ones overtake earlier

@@ -214,3 +214,23 @@ def test_a_row_that_ends_every_connection_is_found_and_set_aside() -> None:
         assert broker.connections < 10
 
     simulated(scene())
+
+
+def test_connections_that_end_for_want_of_a_right_cost_no_row() -> None:
+    """MQTT 3.1.1 has no word for it, and each row would have been the one that ends them."""
+
+    async def scene() -> None:
+        broker = Broker()
+        broker.fault = lambda seqs: LinkDown("lost")
+        broker.status_fault = lambda payload: LinkDown("lost")
+        broker.trial_fault = LinkDown("lost")
+        rig = Rig(broker)
+        await rig.produce(live=120)
+        await rig.deliver(within_s=3600.0)
+        assert rig.bulletin.get("uplink")["lanes"]["live"]["refused"] == 0
+        broker.fault, broker.trial_fault = lambda seqs: None, None
+        await rig.deliver()
+        assert set(broker.seqs(LIVE)) == set(range(1, 121))
+        assert rig.bulletin.get("uplink")["lanes"]["live"]["refused"] == 0
+
+    simulated(scene())
