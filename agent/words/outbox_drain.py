@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 from agent import app
-from agent.core.bulletin import Bulletin
+from agent.core.bulletin import DEGRADED, Bulletin
 from agent.limits import DRAIN_AWAY_S, TELL_INTERVAL_S
 from agent.page.words import language_of, link_sentence, phrase, text
 from agent.ports import StoreFault
+from agent.stages.deliver import TOO_LARGE_MODE
 from agent.stages.drain import RECEIVER
 from agent.words import start
 from agent.words.exits import AWAY, DONE, FAILED, USAGE
@@ -69,7 +70,10 @@ async def _drain(
         if options.seconds:
             asyncio.get_running_loop().call_later(options.seconds, stop.set)
         try:
-            return await _watch(store, bulletin, stop, _Progress(options, language, print_object))
+            code = await _watch(store, bulletin, stop, _Progress(options, language, print_object))
+            for _, words in sorted(bulletin.get(DEGRADED).items()):
+                print(f"latido outbox: {phrase(words, language)}", file=sys.stderr)
+            return code
         finally:
             delivering.cancel()
             await asyncio.gather(delivering, return_exceptions=True)
@@ -80,7 +84,9 @@ async def _drain(
 async def _watch(
     store: "Any", bulletin: "Bulletin", stop: "asyncio.Event", progress: "_Progress"
 ) -> int:
-    """Until all is sent, the broker or the receiver's word stays away too long, or told to stop."""
+    """Until all is sent or told to stop, or broker, receiver's word or a larger packet limit
+    stays away too long.
+    """
     away_s, before = 0.0, None
     while True:
         left = (await store.stats()).backlog_rows
@@ -90,7 +96,8 @@ async def _watch(
         progress.tell(left, RECEIPT if waits and not moved else uplink["reason"])
         if left <= 0:
             return DONE
-        lives = moved if waits else uplink["connected"]
+        stuck = any(mode.startswith(TOO_LARGE_MODE) for mode in bulletin.get(DEGRADED))
+        lives = moved if waits or stuck else uplink["connected"]
         away_s, before = 0.0 if lives else away_s + TELL_INTERVAL_S, left
         if away_s > DRAIN_AWAY_S or stop.is_set():
             return AWAY

@@ -261,12 +261,15 @@ class Counted:
 
 
 @pytest.mark.parametrize(
-    ("promise", "left", "code"), [("broker", [3, -1], 0), ("receiver", [3], 3)]
+    ("promise", "left", "mode", "code"),
+    [("broker", [3, -1], "", 0), ("receiver", [3], "", 3), ("broker", [3], "too_large.live", 3)],
 )
-def test_drain_ends_by_itself(promise: str, left: list[int], code: int) -> None:
+def test_drain_ends_by_itself(promise: str, left: list[int], mode: str, code: int) -> None:
     told: list[Any] = []
     bulletin = Bulletin()
     bulletin.post("uplink", {"connected": True, "promise": promise, "reason": []})
+    if mode:
+        bulletin.degrade(mode, "a row waits")
     progress = _Progress(Namespace(json=True), "es", told.append)
 
     async def scene() -> None:
@@ -275,4 +278,4 @@ def test_drain_ends_by_itself(promise: str, left: list[int], code: int) -> None:
 
     simulated(scene())
     assert told[-1]["left"] == left[-1]
-    assert told[-1]["reason"] == (RECEIPT if code else [])
+    assert told[-1]["reason"] == (RECEIPT if promise == "receiver" else [])
