@@ -57,6 +57,7 @@ class Stream:
         self.received = Ranges()
         self.tombstoned = Ranges()
         self.cut = Ranges()  # of those, by a power cut
+        self.written_off = Ranges()  # holes that a person has taken note of
         self.thinned = 0
         self.duplicates = 0
         # None, or what came since the device went on with another file: that one counts no other.
@@ -85,7 +86,7 @@ class Stream:
 
     def holes(self) -> list[Hole]:
         found = []
-        for first, last in self.known().gaps(self.highest()):
+        for first, last in Ranges([*self.known(), *self.written_off]).gaps(self.highest()):
             freed = min(last, self.freed_to)
             if first <= freed:
                 found.append(Hole(self.key, first, freed, True))
@@ -93,19 +94,19 @@ class Stream:
                 found.append(Hole(self.key, max(first, freed + 1), last, False))
         return found
 
-    def fates(self, through: int) -> int:
-        """Numbers up to `through` that came, were given up, are lost, or went before us."""
-        return self.known().count_to(through) + self._lost(through)
+    def fates(self) -> int:
+        """How many numbers came, were given up, are lost, or went before us."""
+        return self._with_lost(self.known()).count
 
     def counted(self, through: int) -> int:
         """Of the numbers up to `through` that the device's present file counts, those so known."""
         if self.again is not None:
             return self.again.count_to(through)
-        return self.settled().count_to(through) + self._lost(through)
+        return self._with_lost(self.settled()).count_to(through)
 
-    def _lost(self, through: int) -> int:
-        lost = Ranges((hole.first, hole.last) for hole in self.holes() if hole.lost)
-        return lost.count_to(through)
+    def _with_lost(self, numbers: Ranges) -> Ranges:
+        lost = [(hole.first, hole.last) for hole in self.holes() if hole.lost]
+        return Ranges([*numbers, *lost, *self.written_off])
 
     def through(self) -> int:
         """All up to here need not come again: what a receipt says."""
@@ -136,6 +137,7 @@ class Account:
         self.files: dict[str, list[str]] = {}  # each that a device was heard with, the present last
         self.opened: dict[str, int] = {}  # the boot in which another file was heard first
         self.by_puback: dict[str, bool] = {}  # whether the broker's word frees a row
+        self.written_off: list[dict[str, Any]] = []
         self.invalid = 0
         self.refusals: deque[tuple[str, str]] = deque(maxlen=REFUSALS)
 
@@ -215,13 +217,13 @@ class Account:
         owed = counts is not None and counts.owed > 0 and stream.again is not None
         seemed_gone = counts is not None and counts.told.seq < 0 and first <= stream.base
         seemed_gone = seemed_gone and stream.again is None
-        fates = stream.fates(SEQ_MAX) if owed else 0
+        fates = stream.fates() if owed else 0
         settled = stream.settled().count if seemed_gone else 0
         fate.add(first, last)
         if stream.again is not None:
             stream.again.add(first, last)
         if counts is not None and owed:
-            counts.owed -= min(counts.owed, max(0, stream.fates(SEQ_MAX) - fates))
+            counts.owed -= min(counts.owed, max(0, stream.fates() - fates))
         if counts is not None and seemed_gone:
             counts.base -= min(counts.base, stream.settled().count - settled)
 
@@ -283,11 +285,19 @@ class Account:
 
         The end of a boot that never arrived shows here: no later number tells of it.
         """
-        return sum(
-            counts.missing(self._counted(device, lane))
-            for (of, lane), counts in self.counts.items()
-            if of == device
-        )
+        return sum(self.missing(device, lane) for of, lane in self.counts if of == device)
+
+    def missing(self, device: str, lane: str) -> int:
+        """Of those, the rows of a lane that the device has counts of."""
+        return self.counts[(device, lane)].missing(self._counted(device, lane))
+
+    def write_off(self, lines: list[dict[str, Any]]) -> None:
+        """Losses that are told, and no longer missed (write_off.py); of holes, by number."""
+        self.written_off += lines
+        for line in lines:
+            if "first" in line:
+                stream = self.stream(Key(line["device"], line["boot"], line["lane"]))
+                stream.written_off.add(line["first"], line["last"])
 
     def holes(self, devices: Iterable[str] | None = None) -> list[Hole]:
         wanted = None if devices is None else set(devices)

@@ -16,6 +16,7 @@ from firmware_tools.ledger.account import Account
 from firmware_tools.ledger.keep import Keeper, KeepFault, plain
 from firmware_tools.ledger.receive import BrokerFault, Receiver
 from firmware_tools.ledger.show import Teller, summary
+from firmware_tools.ledger.write_off import losses, write_off
 
 COMPLETE, UNPROVEN, USAGE, AWAY = 0, 1, 2, 3
 TELL_S = 1.0
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         account = keeper.load()
         if options.broker is not None:
             heard = {"heard": _receive(account, keeper, options)}
+        if options.write_off is not None and not _write_off(account, keeper, options.write_off):
+            return USAGE
         proof = _proof(keeper) if options.check else {}
     except (BrokerFault, KeepFault) as fault:
         return _away(fault)
@@ -52,6 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"event": "summary", **told}))
     whole = told["complete"] and not told.get("damage")
     return UNPROVEN if options.check and not whole else COMPLETE
+
+
+def _write_off(account: Account, keeper: Keeper, device: str) -> bool:
+    """What is lost of a device, told a line each; False where nothing is."""
+    lines = losses(account, device, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    if not lines:
+        print(f"latido-ledger: {device}: nothing of it is lost", file=sys.stderr)
+        return False
+    write_off(account, lines)
+    keeper.write_off(account, lines)
+    for line in lines:
+        print(json.dumps({"event": "written_off", **line}))
+    return True
 
 
 def _proof(keeper: Keeper) -> dict[str, Any]:
@@ -141,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     check_help = "read and prove all that is kept; end with 1 for a hole, a conflict, or damage"
     parser.add_argument("--check", action="store_true", help=check_help)
+    off_help = "take note of what is lost of a device: told for ever, it fails no further check"
+    parser.add_argument("--write-off", metavar="SITE/DEVICE", help=off_help)
     parser.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
     parser.add_argument("--json", action="store_true", help="lines, also on a terminal")
     return parser
@@ -153,6 +171,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.host, options.port = "", 0
     if options.broker is None:
         return options
+    if options.write_off is not None:
+        parser.error("--write-off goes without --broker: end the ledger of this database first")
     if options.check and not options.seconds:
         parser.error("--check with --broker needs --seconds: how long to listen")
     host, port = _place(options.broker)

@@ -40,7 +40,11 @@ TOLD_TABLES = (
     "CREATE TABLE IF NOT EXISTS devices (device TEXT NOT NULL, first_boot BIGINT NOT NULL,"
     " opened BIGINT NOT NULL, by_puback BIGINT NOT NULL, files TEXT NOT NULL,"
     " PRIMARY KEY (device))",
+    "CREATE TABLE IF NOT EXISTS written_off (device TEXT NOT NULL, at TEXT NOT NULL,"
+    " line TEXT NOT NULL)",
 )
+WRITE_OFF = "INSERT INTO written_off (device, at, line) VALUES (?, ?, ?)"
+WRITTEN_OFF = "SELECT line FROM written_off ORDER BY at, device, line"
 KEEP_TOLD = (
     "INSERT INTO told (device, lane, base, produced, left_count, owed, boot, seq)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -198,6 +202,22 @@ class Keeper:
             found += [row for row in some if held.clashing(row)]
         return found
 
+    def write_off(self, account: Account, lines: list[dict[str, Any]]) -> None:
+        """What was just written off in the account; durable when it returns."""
+        told = [
+            row for name in {one["device"] for one in lines} for row in account.counts_rows(name)
+        ]
+        values = [(line["device"], line["at"], json.dumps(line)) for line in lines]
+        try:
+            cursor = self._db.cursor()
+            cursor.executemany(self._statement(WRITE_OFF), values)
+            cursor.executemany(self._statement(KEEP_TOLD), told)
+            self._db.commit()
+        except _errors() as error:
+            with contextlib.suppress(*_errors()):
+                self._db.rollback()
+            raise self._fault(error) from error
+
     def tombstones(self) -> list[tuple[str, str]]:
         """(device, body) of each that is kept."""
         return list(self._asked(TOMBSTONES))
@@ -246,6 +266,7 @@ class Keeper:
         for device, lane, base, produced, left, owed, boot, seq in self._asked(TOLD):
             told = Told(produced, left, boot=boot, seq=seq)
             account.counts[(device, lane)] = Counts(told, base, owed)
+        account.write_off([json.loads(line) for (line,) in self._asked(WRITTEN_OFF)])
 
     def close(self) -> None:
         self._db.close()

@@ -45,7 +45,8 @@ def lines(account: Account) -> list[dict[str, Any]]:
 def summary(account: Account) -> dict[str, Any]:
     """Of all devices; `complete` when nothing is missing and no key stands for two rows."""
     holes = account.holes()
-    devices = sorted({key.device for key in account.streams} | set(account.online))
+    counted = {device for device, _ in account.counts}
+    devices = sorted({key.device for key in account.streams} | set(account.online) | counted)
     unaccounted = {device: account.unaccounted(device) for device in devices}
     return {
         "devices": len(devices),
@@ -60,6 +61,7 @@ def summary(account: Account) -> dict[str, Any]:
         "unaccounted": {device: count for device, count in unaccounted.items() if count},
         "lost_with_file": file_lines(account),
         "conflicts": conflict_lines(account),
+        "written_off": account.written_off,
         "complete": not (holes or any(unaccounted.values()) or account.conflicts)
         and not file_lines(account),
     }
@@ -100,6 +102,7 @@ def table(account: Account, note: str) -> str:
         rest.append(f"refused: {account.invalid}, the last of {place:.100}: {why}")
     rest += [conflict_words(line) for line in told["conflicts"]]
     rest += [file_words(line) for line in told["lost_with_file"]]
+    rest += [off_words(line) for line in told["written_off"]]
     missing = told["holes"] or told["unaccounted"] or told["lost_with_file"]
     verdict = "nothing is missing" if told["complete"] else "ROWS ARE MISSING"
     if told["conflicts"]:
@@ -119,6 +122,10 @@ def file_words(line: dict[str, Any]) -> str:
         "LOST WITH ITS FILE: {rows} rows of {device} {lane}: it had told of them, and goes on with"
         " another file, or with an older copy of it".format(**line)
     )
+
+
+def off_words(line: dict[str, Any]) -> str:
+    return "written off at {at}: {rows} rows of {device} {lane} ({kind})".format(**line)
 
 
 class Teller:
