@@ -54,6 +54,8 @@ CONNACK_CODES = {
     0x9A: NO_RETAIN,
     0x9F: "unavailable",
 }
+NOT_GREETED = ("no_mqtt", "no_mqtt_tls")
+CLOSED = "the connection was closed"
 TAKEN_OVER = 0x8E
 # PUBACK: what is wrong with the message itself. Anything else is about the right or the moment.
 OF_THE_MESSAGE = (0x80, 0x83, 0x90, 0x95, 0x99)
@@ -71,7 +73,6 @@ class AiomqttUpstream:
     def __init__(self, broker: "Any", identifier: str, will: "str | None") -> None:
         self._broker = broker
         self._will = will
-        self._will_stays = True
         self._place = f"{broker.host}:{broker.port}"
         self._protocol = V311 if broker.protocol == "3.1.1" else V5
         self._may_fall_back = broker.protocol != "5"
@@ -100,7 +101,7 @@ class AiomqttUpstream:
             return await self._with_will(self._protocol)
         except LinkDown as down:
             old = self._protocol is V311 or not self._may_fall_back
-            if old or down.code not in ("protocol", "no_mqtt", "no_mqtt_tls"):
+            if old or down.code not in ("protocol", *NOT_GREETED):
                 raise
             said = down.code == "protocol"
         session = await self._with_will(V311)
@@ -109,18 +110,26 @@ class AiomqttUpstream:
         return session
 
     async def _with_will(self, protocol: "aiomqtt.ProtocolVersion") -> "_Session":
-        """Where the broker keeps no messages the will is for those who listen when it is told."""
+        """Where the broker keeps no messages the will is for those who listen when it is told.
+
+        MQTT 3.1.1 has no word for that: a broker hangs up, and may do so for any other reason. So
+        each connection is tried with a will to be kept first.
+        """
         try:
-            session = await self._greeted(protocol)
+            return await self._greeted(protocol, True)
         except LinkDown as down:
-            if down.code != NO_RETAIN or not self._will_stays:
+            hung_up = protocol is V311 and down.code in NOT_GREETED and down.detail == CLOSED
+            if self._will is None or not (hung_up or down.code == NO_RETAIN):
                 raise
-            self._will_stays = False
-            session = await self._greeted(protocol)
-        self._will_stays = session.retains
+            said = down
+        try:
+            session = await self._greeted(protocol, False)
+        except LinkDown:
+            raise said
+        session.retains = False
         return session
 
-    async def _greeted(self, protocol: "aiomqtt.ProtocolVersion") -> "_Session":
+    async def _greeted(self, protocol: "aiomqtt.ProtocolVersion", will_stays: bool) -> "_Session":
         """A session that the broker has accepted."""
         try:
             async with asyncio.timeout(CONNECT_S_MAX):  # wait_for may swallow a stop (Python 3.11)
@@ -129,7 +138,7 @@ class AiomqttUpstream:
             raise LinkDown("no_answer", self._place, f"{CONNECT_S_MAX:g} s")
         will = None
         if self._will is not None:
-            will = aiomqtt.Will(self._will, OFFLINE, qos=1, retain=self._will_stays)
+            will = aiomqtt.Will(self._will, OFFLINE, qos=1, retain=will_stays)
         arguments = {**self._arguments, **_of_protocol(protocol), "will": will}
         session = _Session(sock, self._place, **arguments)
         try:
@@ -279,7 +288,7 @@ class _Session(aiomqtt.Client):
     def _on_disconnect(self, *arguments: "Any") -> None:
         """A broker that hangs up before it has greeted: the library would wait on."""
         if not self._connected.done():
-            self._connected.set_exception(aiomqtt.MqttError("the connection was closed"))
+            self._connected.set_exception(aiomqtt.MqttError(CLOSED))
             return
         super()._on_disconnect(*arguments)
 

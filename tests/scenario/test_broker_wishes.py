@@ -128,9 +128,12 @@ def test_rows_beyond_the_limit_wait_and_others_go(tmp_path: Path) -> None:
         assert receiver.seqs(1, ALARM) == list(range(2, 12))
 
 
-def test_a_broker_that_keeps_no_messages_gets_rows_and_status(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", [None, "3.1.1"])
+def test_a_broker_that_keeps_no_messages_gets_rows_and_status(
+    tmp_path: Path, protocol: str | None
+) -> None:
     async def scene(port: int, receiver: Receiver) -> None:
-        device = Device(port)
+        device = Device(port, protocol=protocol)
         await device.produce(LIVE, 20)
         async with device.runs():
             await until(lambda: len(receiver.rows) == 20, lambda: device.said)
