@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agent.core.bulletin import Bulletin
     from agent.ports import Clock, Link, Store, Upstream
-    from agent.stages.drain import Suspect
+    from agent.stages.suspects import Suspect
 
 FAREWELL_S = 0.5  # the last words of a clean stop must not hold it up
 TOO_LARGE_MODE = "too_large"

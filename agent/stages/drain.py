@@ -24,6 +24,8 @@ from agent.limits import (
     TOO_LARGE_LOOK_S,
 )
 from agent.ports import ALARM, HISTORY, LANES, LIVE, TOMBSTONE, LinkDown, Refused
+from agent.stages.pace import Pace
+from agent.stages.suspects import POISON_LOSSES, SUDDEN_S, SUSPECT_LOSSES, seen_again
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -31,14 +33,11 @@ if TYPE_CHECKING:
 
     from agent.core.flights import Flight
     from agent.ports import Clock, Link, Row, Store
+    from agent.stages.suspects import Suspect
 
 RECEIVER = "receiver"
-SUSPECT_LOSSES = 2  # connections that ended on the same bundle, before its rows go one by one
-POISON_LOSSES = 5  # and before a row that is alone under way when they end is set aside
-PACE_S_MIN = 0.002
 TRIAL_LANE = "test"  # receivers pass it over
 TRIAL = b'{"schema":2,"lane":"test"}'
-SUDDEN_S = 5.0  # after the launch: an end that the row may have caused
 
 
 # A row of `kind` needs a packet of so many bytes, the broker takes `limit_bytes`; until `look_ns`
@@ -355,47 +354,9 @@ class Drain:
                 self.changed.set()
 
 
-# Rows of which one may be what ends the connection: `times` it ended when `first_id` was under way.
-Suspect = namedtuple("Suspect", ("first_id", "last_id", "times"))
-
-
-def seen_again(known: "Suspect | None", first_id: int, last_id: int) -> "Suspect":
-    """The suspect after one more connection that ended on these rows."""
-    if known is None or first_id > known.last_id:
-        return Suspect(first_id, last_id, 1)
-    if first_id != known.first_id:
-        return Suspect(first_id, known.last_id, min(known.times, SUSPECT_LOSSES))
-    return Suspect(first_id, known.last_id, known.times + 1)
-
-
 def _patience_s(flights: "Flights") -> float:
     """How long a receipt is waited for: twice as long after each silence."""
     return float(min(RESEND_S_MIN * 2**flights.silent_rounds, RESEND_S_MAX))
-
-
-class Pace:
-    """So many rows a second, a bundle at once. No clock inside."""
-
-    def __init__(self, rows_per_s: float) -> None:
-        self._rows_per_s = rows_per_s
-        self._held = float(BUNDLE_ROWS)
-        self._at_ns: "int | None" = None
-
-    def allowed(self, now_ns: int) -> int:
-        """Rows that may go now."""
-        if self._at_ns is not None:
-            grown = (now_ns - self._at_ns) / 1e9 * self._rows_per_s
-            self._held = min(self._held + grown, float(BUNDLE_ROWS * BUNDLES_IN_FLIGHT))
-        self._at_ns = now_ns
-        return max(0, int(self._held) // BUNDLE_ROWS * BUNDLE_ROWS)
-
-    def spend(self, rows: int) -> None:
-        self._held -= rows
-
-    def wait_s(self) -> float:
-        """Until a whole bundle may go; 0 when it may. Never so short that it would be no wait."""
-        short = BUNDLE_ROWS - self._held
-        return max(PACE_S_MIN, short / self._rows_per_s) if short > 0 else 0.0
 
 
 def _first_seq(row: "Row") -> int:
