@@ -93,6 +93,18 @@ def test_raw_rows_of_another_life_under_thinned_ones_are_conflicts(
     assert found >= len(summaries) and not summary(ledger.load())["complete"]
 
 
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (59, 59), (30, 30)])
+def test_one_raw_row_tells_by_its_time(ledger: Keeper, first: int, last: int) -> None:
+    """The first or the last of those that the thinned row stands for, or one of another minute."""
+    later = thinned(life(60, 70 * NS if first == 30 else 77), 60)
+    held = [row for row in later if row.first_seq <= first and row_seq(row.id) >= last]
+    some = A[: row_seq(held[0].id)][first - 1 : last]
+    assert take(ledger, some, held) == 1
+    ledger._db.execute("DELETE FROM rows")
+    ledger._db.execute("DELETE FROM conflicts")
+    assert take(ledger, held, some) == 1
+
+
 def test_thinned_rows_of_two_lives_are_conflicts(ledger: Keeper) -> None:
     assert take(ledger, thinned(A, 10), thinned(B, 60)) > 0
 

@@ -177,6 +177,47 @@ def test_rows_that_a_deleted_file_had_told_of_are_missed_by_device_lane_and_coun
     assert "LOST WITH ITS FILE: 128 rows of s/d live" in screen and "ROWS ARE MISSING" in screen
 
 
+def test_what_several_files_had_told_of_adds_up(ledger: Ledger) -> None:
+    known(ledger, 50, 20)
+    after = Device(77, "bb")
+    after.make(7)
+    ledger.status(after.status())
+    ledger.status(Device(300, "cc").status())
+    assert ledger.missed() == (0, 0, 37)
+
+
+def test_rows_newer_than_the_last_status_do_not_stand_for_those_it_told_of(ledger: Ledger) -> None:
+    """The broker took the end of a boot along; the next one was heard, its status was not."""
+    device = known(ledger, 50, 40)
+    device.send(None, 10)
+    device.restart(1100)
+    device.make(10)
+    device.send(ledger, 10)
+    ledger.status(Device(1200, "bb").status())
+    assert ledger.missed() == (0, 0, 10)
+
+
+def test_a_status_that_rows_have_overtaken_makes_no_loss(ledger: Ledger) -> None:
+    device = Device(1000, "aa")
+    device.make(500)
+    device.send(None, 500)
+    status = device.status()
+    device.make(5)
+    device.send(ledger, 5)
+    ledger.status(status)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 0, 0)
+
+
+def test_a_device_of_which_no_row_ever_came_is_missed(ledger: Ledger) -> None:
+    device = Device(1000, "aa")
+    ledger.status(device.status())
+    device.make(10)
+    device.send(None, 10)
+    ledger.status(device.status())
+    assert ledger.missed() == (0, 10, 0)
+
+
 def test_a_new_file_that_has_produced_more_than_the_old_one_is_noticed(ledger: Ledger) -> None:
     known(ledger, 50, 20)
     after = Device(77, "bb")
