@@ -256,7 +256,7 @@ class Drain:
         again until others have gone. False: it has gone itself.
         """
         while not self._taken.is_set():
-            await self._pause()
+            await self._pause_or_taken()
             try:
                 await self._send(link, lane, Bundle(rows))
                 return False
@@ -288,6 +288,14 @@ class Drain:
         """A broker that refuses accounts gets each one anew, as another row: ever less often."""
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, REFUSED_PAUSE_S_MAX)
         await self._clock.sleep(pause_s)
+
+    async def _pause_or_taken(self) -> None:
+        waits = [asyncio.ensure_future(self._pause()), asyncio.ensure_future(self._taken.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _something(self, waiting: "tuple[str, ...]") -> None:
         """Waits until a bundle lands, a receipt or a row comes, or a time is over."""

@@ -191,6 +191,25 @@ def test_a_row_that_is_refused_alone_is_set_aside_once_others_go() -> None:
     simulated(scene())
 
 
+def test_an_alarm_goes_as_soon_as_the_broker_takes_anything_again() -> None:
+    """Alone in its lane it had waited for up to five minutes."""
+
+    async def scene() -> None:
+        rig = Rig(Broker())
+        rig.broker.fault = lambda seqs: Refused("no")
+        await rig.produce(alarm=1, history=1)
+        running = asyncio.ensure_future(rig.deliverer.run())
+        await asyncio.sleep(1800.0)
+        rig.broker.fault = lambda seqs: None
+        await rig.produce(live=1)
+        await asyncio.sleep(2.0)
+        assert rig.broker.seqs(ALARM) == [1] == rig.broker.seqs(HISTORY) and refused(rig) == 0
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    simulated(scene())
+
+
 def test_a_refusal_that_ends_the_connection_is_none_of_the_row() -> None:
     async def scene() -> None:
         rig = Rig(Broker({1: lambda seqs: Refused("no"), 2: lambda seqs: LinkDown("lost")}))
