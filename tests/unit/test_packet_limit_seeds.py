@@ -13,7 +13,7 @@ from firmware_tools.ledger.read import read_bundle
 from tests.delivery_rig import ROOT, Broker, Rig
 from tests.sim_loop import simulated
 
-SEEDS = 4
+SEEDS = 3
 LIMITS = (400, 1200, 5000, None)
 MINUTES = 20
 
