@@ -14,7 +14,7 @@ import os
 from agent import app
 from agent.core.wire import payload_room
 from agent.limits import BUNDLE_BYTES, PACKET_BYTES_WANTED
-from agent.ports import LOST, LinkDown, Refused
+from agent.ports import LOST, PUBLISH_RIGHT, LinkDown, Refused
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
@@ -137,22 +137,26 @@ class Trial:
         return OK, []
 
     async def _receipt(self, link: "Link") -> "tuple[str, list[Any]]":
-        """Brokers grant the right to read and then deliver nothing: only an echo proves it, and
-        most devices may not write there.
-        """
-        await link.subscribe([self._ack])
-        token = trial_message()
-        try:
-            await link.publish(self._ack, token)
-            if await _comes_back(link, token):
-                return OK, []
-        except (LinkDown, Refused) as error:
-            if isinstance(error, LinkDown) and error.code not in (LOST, "publish_right"):
-                raise
-            return UNKNOWN, ["unheard", {"topic": self._ack}]
-        if not link.tells_refusals:
-            return UNKNOWN, ["unheard", {"topic": self._ack}]
-        raise LinkDown("subscribe_right", detail=self._ack)
+        return await hears(link, self._ack)
+
+
+async def hears(link: "Link", topic: str) -> "tuple[str, list[Any]]":
+    """Brokers grant the right to read and then deliver nothing: only an echo proves it, and most
+    devices may not write there. LinkDown where the broker took the message and gave it to nobody.
+    """
+    await link.subscribe([topic])
+    token = trial_message()
+    try:
+        await link.publish(topic, token)
+        if await _comes_back(link, token):
+            return OK, []
+    except (LinkDown, Refused) as error:
+        if isinstance(error, LinkDown) and error.code not in (LOST, PUBLISH_RIGHT):
+            raise
+        return UNKNOWN, ["unheard", {"topic": topic}]
+    if not link.tells_refusals:
+        return UNKNOWN, ["unheard", {"topic": topic}]
+    raise LinkDown("subscribe_right", detail=topic)
 
 
 async def published(link: "Link", topic: str) -> "list[Any]":

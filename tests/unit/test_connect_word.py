@@ -9,14 +9,15 @@ import pytest
 from agent.page.words import text
 from agent.ports import LinkDown
 from agent.words.connect import line
-from agent.words.connect_trial import ECHO_S
-from agent.words.connect_trial import published as published_on
+from agent.words.connect_trial import ECHO_S, hears
+from agent.words.connect_trial import published as published_by
+from tests.links import PlainLink
 from tests.sim_loop import simulated
 
 TOPIC = "latido/a/b/data/test"
 
 
-class Link:
+class Link(PlainLink):
     """A session of MQTT 3.1.1: every message is confirmed; `comes` says what comes of it."""
 
     tells_refusals = False
@@ -46,7 +47,7 @@ class Link:
 
 def published(link: Any) -> list[Any]:
     async def scene() -> list[Any]:
-        return await published_on(link, TOPIC)
+        return await published_by(link, TOPIC)
 
     return simulated(scene())
 
@@ -102,3 +103,23 @@ def test_what_is_no_failure_is_a_sentence_in_both_languages(state: str, code: st
     spanish, english = (line("status", state, [code, FACTS], lang) for lang in ("es", "en"))
     assert spanish[0] == english[0] == {"limited": "!", "unknown": "?"}[state]
     assert spanish != english and "{" not in spanish + english and "Not auth" not in spanish
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_receipts_are_heard_when_one_of_ours_comes_back(tells: bool) -> None:
+    """A broker may grant the subscription and then deliver nothing."""
+
+    async def scene(link: Link) -> Any:
+        return await hears(link, TOPIC)
+
+    link = Link(lambda sent: [b"{}", sent])
+    link.tells_refusals = tells
+    assert simulated(scene(link)) == ("ok", [])
+    deaf = Link(lambda sent: [])
+    deaf.tells_refusals = tells
+    if tells:
+        with pytest.raises(LinkDown) as caught:
+            simulated(scene(deaf))
+        assert caught.value.code == "subscribe_right" and caught.value.detail == TOPIC
+    else:
+        assert simulated(scene(deaf)) == ("unknown", ["unheard", {"topic": TOPIC}])
