@@ -18,6 +18,7 @@ from firmware_tools.ledger.ranges import Ranges
 TOMBSTONE, CLOCK = "tombstone", "clock"
 CUT = "power cut"  # reason of a tombstone: its numbers were set aside, at most so many are rows
 
+FILES = 64  # of a device that are remembered
 REFUSALS = 16  # that are told; all are counted
 
 
@@ -248,18 +249,20 @@ class Account:
         opened = self._open(device, lanes) if changed or shrunk else []
         for lane, told in lanes.items():
             counts = self.counts.setdefault((device, lane), Counts(told))
-            if opened:
-                counts.begin(told, told.before if file and file not in known else told.left)
+            if changed or shrunk:
+                counts.begin(told, is_new=bool(file) and file not in known)
             counts.hear(told, self._counted(device, lane, told))
         if file:
-            self.files[device] = [*(one for one in known if one != file), file]
+            self.files[device] = [*(one for one in known if one != file), file][-FILES:]
         return opened
 
     def _open(self, device: str, lanes: dict[str, Told]) -> list[Stream]:
         """Closes the account of the file that was heard so far; the streams it was heard with."""
         for (of, lane), counts in self.counts.items():
             if of == device:
-                counts.close(self._counted(device, lane, counts.told))
+                told = counts.told
+                new = self._counted(device, lane, told, of_new=True)
+                counts.close(self._counted(device, lane, told), new)
         self.opened[device] = max(told.boot for told in lanes.values())
         streams = [stream for key, stream in self.streams.items() if key.device == device]
         for stream in streams:
@@ -308,10 +311,16 @@ class Account:
             for hole in stream.holes()
         ]
 
-    def _counted(self, device: str, lane: str, told: Told | None = None) -> int:
-        """Rows of the lane, up to the newest that `told` knows of, whose fate is known."""
+    def _counted(
+        self, device: str, lane: str, told: Told | None = None, of_new: bool = False
+    ) -> int:
+        """Rows of the lane, up to the newest that `told` knows of, whose fate is known.
+
+        `of_new`: only of boots that were first heard with the present file.
+        """
         return sum(
             stream.counted(told.through(key.boot) if told else SEQ_MAX)
             for key, stream in self.streams.items()
-            if key.device == device and key.lane == lane
+            if (key.device, key.lane) == (device, lane)
+            and not (of_new and stream.again is not None)
         )

@@ -34,10 +34,11 @@ class Told(NamedTuple):
 class Counts:
     """Of one device and lane. `told`: the newest."""
 
-    def __init__(self, told: Told, base: int | None = None, owed: int = 0) -> None:
+    def __init__(self, told: Told, base: int | None = None, owed: int = 0, begun: int = 0) -> None:
         self.told = told
         self.base = told.left if base is None else base
         self.owed = owed
+        self.begun = begun  # produced by an older state when it was put back; 0: by none
 
     def hear(self, told: Told, counted: int) -> None:
         """`counted`: rows that this status may know of, and whose fate is known."""
@@ -45,19 +46,26 @@ class Counts:
         if told.seq >= 0:
             self.base = max(0, min(self.base, told.produced - counted))
 
-    def begin(self, told: Told, base: int) -> None:
-        """Another file, or an older state of it."""
-        self.told, self.base = told, base
+    def begin(self, told: Told, is_new: bool) -> None:
+        """Another file, or one that was heard before: an older state of it, or a card put back."""
+        self.told = told
+        self.base, self.begun = (told.before, 0) if is_new else (told.left, told.produced)
 
-    def close(self, counted: int) -> None:
-        """The file is no more. `counted`: as of `hear`, for what it told last."""
-        self.owed += max(0, self.told.produced - self.base - counted)
+    def close(self, counted: int, new: int) -> None:
+        """The file is no more. `counted`: as of `hear`, for what it told last; `new`: of those, of
+        boots that were first heard with it. What a state that was put back began with has come, or
+        is owed already.
+        """
+        missing = self.told.produced - self.base - counted
+        if self.begun:
+            missing = min(missing, self.told.produced - self.begun - new)
+        self.owed += max(0, missing)
 
     def missing(self, counted: int) -> int:
         """Rows that are said to have left, and of which nothing is known."""
         return max(0, self.told.left - self.base - counted)
 
     def kept(self) -> tuple[Any, ...]:
-        """base, produced, left, owed, boot, seq: what it is made of again."""
+        """base, produced, left, owed, boot, seq, begun: what it is made of again."""
         told = self.told
-        return self.base, told.produced, told.left, self.owed, told.boot, told.seq
+        return self.base, told.produced, told.left, self.owed, told.boot, told.seq, self.begun

@@ -36,7 +36,8 @@ TOLD_TABLES = (
     "CREATE TABLE IF NOT EXISTS told (device TEXT NOT NULL, lane TEXT NOT NULL,"
     " base BIGINT NOT NULL, produced BIGINT NOT NULL, left_count BIGINT NOT NULL,"
     " owed BIGINT NOT NULL DEFAULT 0, boot BIGINT NOT NULL DEFAULT 0,"
-    " seq BIGINT NOT NULL DEFAULT -1, PRIMARY KEY (device, lane))",
+    " seq BIGINT NOT NULL DEFAULT -1, begun BIGINT NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (device, lane))",
     "CREATE TABLE IF NOT EXISTS devices (device TEXT NOT NULL, first_boot BIGINT NOT NULL,"
     " opened BIGINT NOT NULL, by_puback BIGINT NOT NULL, files TEXT NOT NULL,"
     " PRIMARY KEY (device))",
@@ -46,13 +47,13 @@ TOLD_TABLES = (
 WRITE_OFF = "INSERT INTO written_off (device, at, line) VALUES (?, ?, ?)"
 WRITTEN_OFF = "SELECT line FROM written_off ORDER BY at, device, line"
 KEEP_TOLD = (
-    "INSERT INTO told (device, lane, base, produced, left_count, owed, boot, seq)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO told (device, lane, base, produced, left_count, owed, boot, seq, begun)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (device, lane) DO UPDATE SET base = excluded.base,"
     " produced = excluded.produced, left_count = excluded.left_count, owed = excluded.owed,"
-    " boot = excluded.boot, seq = excluded.seq"
+    " boot = excluded.boot, seq = excluded.seq, begun = excluded.begun"
 )
-TOLD = "SELECT device, lane, base, produced, left_count, owed, boot, seq FROM told"
+TOLD = "SELECT device, lane, base, produced, left_count, owed, boot, seq, begun FROM told"
 KEEP_DEVICE = (
     "INSERT INTO devices (device, first_boot, opened, by_puback, files) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (device) DO UPDATE SET first_boot = excluded.first_boot,"
@@ -103,6 +104,7 @@ ADDED = (
     ("told", "owed", "BIGINT NOT NULL DEFAULT 0"),
     ("told", "boot", "BIGINT NOT NULL DEFAULT 0"),
     ("told", "seq", "BIGINT NOT NULL DEFAULT -1"),
+    ("told", "begun", "BIGINT NOT NULL DEFAULT 0"),
 )
 HAS_SQLITE = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
 HAS_POSTGRESQL = (
@@ -263,9 +265,9 @@ class Keeper:
             account.first_boot |= {device: first_boot} if first_boot else {}
             account.opened[device], account.files[device] = opened, files.split()
             account.by_puback[device] = bool(by_puback)
-        for device, lane, base, produced, left, owed, boot, seq in self._asked(TOLD):
+        for device, lane, base, produced, left, owed, boot, seq, begun in self._asked(TOLD):
             told = Told(produced, left, boot=boot, seq=seq)
-            account.counts[(device, lane)] = Counts(told, base, owed)
+            account.counts[(device, lane)] = Counts(told, base, owed, begun)
         account.write_off([json.loads(line) for (line,) in self._asked(WRITTEN_OFF)])
 
     def close(self) -> None:

@@ -321,6 +321,43 @@ def test_an_old_state_that_was_put_back_sends_copies_and_nothing_is_missing(
     assert ledger.missed() == (0, 9, 0)
 
 
+@pytest.mark.parametrize("later", [0, 7])
+def test_an_old_state_that_is_put_back_twice_is_missed_once(ledger: Ledger, later: int) -> None:
+    """All that it holds had come; `later`: rows that its first new life told of and kept."""
+    device = known(ledger, 120, 20)
+    image = deepcopy(device)
+    device.send(ledger, 100)
+    device.make(30)
+    ledger.status(device.status())
+    device.send(ledger, 30)
+    ledger.status(device.status())
+    for boot in (1500, 1600):
+        back = deepcopy(image)
+        back.restart(boot)
+        ledger.status(back.status())
+        back.make(later if boot == 1500 else 0)
+        ledger.status(back.status())
+    back.send(ledger, 100)
+    ledger.status(back.status())
+    assert ledger.missed() == (0, 0, later)
+
+
+def test_two_devices_of_one_name_add_up_to_no_loss(ledger: Ledger) -> None:
+    one, other = Device(1000, "aa"), Device(77, "bb")
+    for device in (one, other):
+        device.make(50)
+    for _ in range(4):
+        for device in (one, other):
+            ledger.status(device.status())
+            device.send(ledger, 5)
+            ledger.status(device.status())
+    for device in (one, other):
+        ledger.status(device.status())
+        device.send(ledger, 50)
+        ledger.status(device.status())
+    assert ledger.missed() == (0, 0, 0)
+
+
 def test_what_an_old_state_still_has_is_no_longer_missed_once_it_comes(ledger: Ledger) -> None:
     """30 rows waited when the image was made, and 40 more when the file went."""
     device = known(ledger, 50, 20)
@@ -437,7 +474,7 @@ def test_a_ledger_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     device = known(made, 50, 20)
     made.close()
     with contextlib.closing(sqlite3.connect(path)) as db:
-        for column in ("owed", "boot", "seq"):
+        for column in ("owed", "boot", "seq", "begun"):
             db.execute(f"ALTER TABLE told DROP COLUMN {column}")
         db.execute("ALTER TABLE streams DROP COLUMN again")
         db.execute("DROP TABLE devices")
