@@ -24,6 +24,7 @@ from firmware_tools.ledger.keep import Keeper
 from firmware_tools.ledger.receive import Receiver
 from firmware_tools.ledger.show import summary
 from tests.mosquitto import Mosquitto
+from tests.mosquitto import Receiver as Witness
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEVICE = "chaos/feeder"
@@ -86,6 +87,22 @@ class Scene:
         finally:
             process.kill()
             process.wait(timeout=10)
+
+    def unheard_of(self, rows: int) -> None:
+        """Until `rows` have gone to somebody who is not the ledger."""
+        witness = Witness(self.broker.port)
+        try:
+            witness.wait_for(lambda held: len(held.rows) > rows, WITHIN_S)
+        finally:
+            witness.close()
+
+    def two_lives(self, ledger: Listening) -> None:
+        """The second one tells of what the first one made."""
+        for _ in range(2):
+            before = ledger.rows
+            with self.life():
+                ledger.turn_until(lambda: ledger.rows > before + 50)  # noqa: B023
+            ledger.turn_for(QUIET_S)
 
     @contextlib.contextmanager
     def ledger(self, receipts: bool = True) -> Iterator[Listening]:
@@ -165,7 +182,7 @@ def test_a_life_that_nobody_heard_after_the_state_was_deleted_is_missed(
     scene.broker.start()
     shutil.rmtree(scene.state)
     with scene.life():
-        time.sleep(2.0)
+        scene.unheard_of(40)
     assert 0 < scene.produced() < 300
     with scene.ledger() as ledger:
         with scene.life():
@@ -182,15 +199,11 @@ def test_a_ledger_that_comes_to_a_running_device_misses_nothing(
 ) -> None:
     """The status that the broker keeps is of the beginning of its life."""
     with scene.life():
-        time.sleep(4.0)
+        scene.unheard_of(80)
         with scene.ledger() as ledger:
             ledger.turn_until(lambda: ledger.rows > 50)
     with scene.ledger() as ledger:
-        for _ in range(2):
-            before = ledger.rows
-            with scene.life():
-                ledger.turn_until(lambda: ledger.rows > before + 50)  # noqa: B023
-            ledger.turn_for(QUIET_S)
+        scene.two_lives(ledger)
     code, told = scene.checked(capsys)
     assert code == 0 and told["complete"], told
 
@@ -209,11 +222,7 @@ def test_an_image_that_was_put_back_sends_copies_and_nothing_is_missed(
             ledger.turn_for(QUIET_S)
         shutil.rmtree(scene.state)
         shutil.copytree(image, scene.state)
-        for _ in range(2):
-            before = ledger.rows
-            with scene.life():
-                ledger.turn_until(lambda: ledger.rows > before + 50)  # noqa: B023
-            ledger.turn_for(QUIET_S)
+        scene.two_lives(ledger)
     code, told = scene.checked(capsys)
     assert told["duplicates"] >= 100 and told["unaccounted"] == {}, told
     assert sum(line["rows"] for line in told["lost_with_file"]) == 0 and code == 0, told

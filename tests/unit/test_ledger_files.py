@@ -15,128 +15,14 @@ from typing import Any
 
 import pytest
 
-from firmware_tools.ledger.account import Account, Hole, Key, Row, Stream
-from firmware_tools.ledger.cli import main
-from firmware_tools.ledger.keep import Keeper
+from firmware_tools.ledger.account import Account, Hole, Key
 from firmware_tools.ledger.read import Invalid, read_status
 from firmware_tools.ledger.show import Teller, summary, table
-from firmware_tools.ledger.write_off import losses, write_off
+from tests.ledger_rig import DEVICE, KINDS, LANE, Device, Ledger, known, ledger_at
 from tests.postgres import ledger_place
 
-DEVICE, LANE = "s/d", "live"
-TOLD_OF_FILE = ("file", "before", "seq")
 
-
-class Ledger:
-    """What is kept of an account; `restarts`: it ends and starts again after each message."""
-
-    def __init__(self, place: str, restarts: bool) -> None:
-        self._place, self._restarts = place, restarts
-        self._keeper = Keeper(place)
-        self.account = self._keeper.load()
-
-    def rows(self, boot: int, freed_to: int, rows: list[Row]) -> None:
-        new = self.account.take(DEVICE, {"boot": boot, "lane": LANE, "freed_to": freed_to}, rows)
-        self._keep(new, [self.account.stream(Key(DEVICE, boot, LANE))])
-
-    def bury(self, boot: int, first: int, last: int) -> None:
-        """A tombstone, which comes in the alarm lane."""
-        body = {"boot": boot, "lane": LANE, "seq_from": first, "seq_to": last}
-        row = Row(DEVICE, boot, "alarm", 1, 0, 0, "tombstone", json.dumps(body))
-        new = self.account.take(DEVICE, {"boot": boot, "lane": "alarm", "freed_to": 0}, [row])
-        streams = [self.account.stream(Key(DEVICE, boot, "alarm"))]
-        for _ in new:
-            streams += [self.account.stream(key) for key in self.account.bury_all(DEVICE, body)]
-        self._keep(new, streams)
-
-    def status(self, payload: bytes, retained: bool = False) -> None:
-        self._keep([], self.account.status(DEVICE, *read_status(payload), retained=retained))
-
-    def write_off(self, at: str) -> None:
-        lines = losses(self.account, DEVICE, at)
-        write_off(self.account, lines)
-        self._keeper.write_off(self.account, lines)
-        self._keep([], [])
-
-    @property
-    def told(self) -> dict[str, Any]:
-        return summary(self.account)
-
-    def missed(self) -> tuple[int, int, int]:
-        """(rows of holes, unaccounted, lost with a file); `complete` says the same."""
-        told = self.told
-        holes = sum(hole["last"] - hole["first"] + 1 for hole in told["holes"])
-        owed = sum(line["rows"] for line in told["lost_with_file"])
-        found = holes, told["unaccounted"].get(DEVICE, 0), owed
-        assert told["complete"] == (found == (0, 0, 0))
-        return found
-
-    def empty(self) -> None:
-        for name in ("rows", "streams", "conflicts", "told", "devices", "written_off"):
-            self._keeper._db.execute(f"DELETE FROM {name}")
-        self._keeper._db.commit()
-
-    def close(self) -> None:
-        self._keeper.close()
-
-    def _keep(self, rows: list[Row], streams: list[Stream]) -> None:
-        counts, devices = self.account.counts_rows(DEVICE), [self.account.device_row(DEVICE)]
-        self._keeper.keep(rows, streams, counts, devices=devices)
-        if self._restarts:
-            self._keeper.close()
-            self._keeper = Keeper(self._place)
-            self.account = self._keeper.load()
-
-
-class Device:
-    """One lane of a device: rows are numbered, wait, and leave. Copy it, and it is an image."""
-
-    def __init__(self, boot: int, file: str, promise: str = "receiver") -> None:
-        self.boot, self.file, self._promise = boot, file, promise
-        self.seq = self.produced = self.left = self.before = 0
-        self.waiting: list[Row] = []
-
-    def restart(self, boot: int) -> None:
-        self.boot, self.seq = boot, 0
-
-    def make(self, count: int) -> None:
-        for _ in range(count):
-            self.seq += 1
-            self.produced += 1
-            body = f'{{"n":{self.seq}}}'
-            self.waiting.append(Row(DEVICE, self.boot, LANE, self.seq, 0, 1, "verdict", body))
-
-    def send(self, ledger: Ledger | None, count: int, free: bool = True) -> None:
-        """The oldest rows, in bundles; `ledger`: None, and the broker has nobody to give to."""
-        for rows in _bundles(self.waiting[:count]):
-            if ledger is not None:
-                ledger.rows(rows[0].boot, self._freed_to(rows[0]), rows)
-            if free:
-                self.waiting = self.waiting[len(rows) :]
-                self.left += len(rows)
-
-    def status(self, **changes: Any) -> bytes:
-        """`changes`: file=None is an agent that tells of no file."""
-        lane = {"produced": self.produced, "delivered": self.left, "evicted": 0, "refused": 0}
-        lane |= {"seq": self.seq, "before": self.before}
-        uplink = {"file": self.file, "promise": self._promise, "lanes": {LANE: lane}}
-        if changes.get("file", "") is None:
-            uplink = {"lanes": {LANE: {k: n for k, n in lane.items() if k not in TOLD_OF_FILE}}}
-        held = {"schema": 1, "state": "online", "boot": self.boot, "uplink": uplink}
-        return json.dumps(held).encode()
-
-    def _freed_to(self, row: Row) -> int:
-        oldest = self.waiting[0]
-        return oldest.seq - 1 if oldest.boot == row.boot else row.seq - 1
-
-
-def _bundles(rows: list[Row]) -> list[list[Row]]:
-    boots = sorted({row.boot for row in rows})
-    of_boots = [[row for row in rows if row.boot == boot] for boot in boots]
-    return [some[n : n + 50] for some in of_boots for n in range(0, len(some), 50)]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "sqlite, restarted", "postgresql, restarted"])
+@pytest.fixture(scope="module", params=KINDS)
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, bool]]:
     kind, *restarts = request.param.split(", ")
     with ledger_place(kind) as place:
@@ -145,21 +31,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, bool]]:
 
 @pytest.fixture
 def ledger(place: tuple[str, bool]) -> Iterator[Ledger]:
-    made = Ledger(*place)
-    yield made
-    made.empty()
-    made.close()
-
-
-def known(ledger: Ledger, made: int, sent: int, promise: str = "receiver") -> Device:
-    """A device that the ledger has heard from its first row on."""
-    device = Device(1000, "aa", promise)
-    device.make(made)
-    ledger.status(device.status())
-    device.send(ledger, sent)
-    ledger.status(device.status())
-    assert ledger.missed() == (0, 0, 0)
-    return device
+    with ledger_at(place) as made:
+        yield made
 
 
 def test_rows_that_a_deleted_file_had_told_of_are_missed_by_device_lane_and_count(
@@ -500,77 +373,6 @@ def test_what_was_lost_with_a_file_is_told_in_a_line_when_it_changes(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     told = [line for line in lines if line["event"] == "lost_with_file"]
     assert told == [{"event": "lost_with_file", "device": DEVICE, "lane": LANE, "rows": 30}]
-
-
-def holed(ledger: Ledger) -> Device:
-    """Of 100 rows, 20 came; 5 of those that were freed are a hole, and the file is gone."""
-    device = known(ledger, 100, 15)
-    device.send(None, 5)
-    device.send(ledger, 5)
-    ledger.status(device.status())
-    after = Device(77, "bb", "broker")
-    ledger.status(after.status())
-    assert ledger.missed() == (5, 0, 75)
-    return after
-
-
-def test_what_is_written_off_is_told_for_ever_and_what_is_lost_later_is_missed(
-    ledger: Ledger,
-) -> None:
-    after = holed(ledger)
-    ledger.write_off("2026-11-25T20:00:00Z")
-    assert ledger.missed() == (0, 0, 0)
-    after.make(8)
-    after.send(ledger, 6)
-    after.send(None, 2)
-    ledger.status(after.status())
-    assert ledger.missed() == (0, 2, 0)
-    ledger.write_off("2026-11-26T20:00:00Z")
-    assert ledger.missed() == (0, 0, 0)
-    after.make(7)
-    ledger.status(after.status())
-    ledger.status(Device(300, "cc").status())
-    assert ledger.missed() == (0, 0, 7)
-    told = [(line["at"][:10], line["kind"], line["rows"]) for line in ledger.told["written_off"]]
-    assert told == [
-        ("2026-11-25", "hole", 5),
-        ("2026-11-25", "lost_with_file", 75),
-        ("2026-11-26", "unaccounted", 2),
-    ]
-    assert "written off at 2026-11-25T20:00:00Z: 75 rows" in table(ledger.account, "")
-
-
-def test_a_row_that_was_written_off_and_comes_is_kept_and_no_receipt_ran_ahead_of_it(
-    ledger: Ledger,
-) -> None:
-    device = known(ledger, 50, 20)
-    rest = list(device.waiting)
-    ledger.rows(1000, 20, rest[10:])
-    ledger.status(Device(1200, "bb").status())
-    assert ledger.missed() == (10, 0, 10)
-    ledger.write_off("2026-11-25T20:00:00Z")
-    assert ledger.missed() == (0, 0, 0)
-    assert ledger.account.stream(Key(DEVICE, 1000, LANE)).through() == 20
-    ledger.rows(1000, 20, rest[:10])
-    assert ledger.told["rows"] == 50 and ledger.missed() == (0, 0, 0)
-
-
-def test_a_check_is_green_again_once_a_loss_is_written_off(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = str(tmp_path / "ledger.db")
-    made = Ledger(path, False)
-    holed(made)
-    made.close()
-    assert main(["--db", path, "--check"]) == 1
-    assert main(["--db", path, "--check", "--write-off", DEVICE]) == 0
-    assert main(["--db", path, "--check"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["complete"] and [line["rows"] for line in told["written_off"]] == [5, 75]
-    assert main(["--db", path, "--write-off", DEVICE]) == 2
-    assert "nothing of it is lost" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["--db", path, "--broker", "b", "--write-off", DEVICE])
 
 
 def test_an_account_without_messages_misses_nothing() -> None:
