@@ -117,10 +117,12 @@ class Deliverer:
             await first_to_end([self._clock.sleep(STATUS_INTERVAL_S), self._other_alarms(unsaved)])
 
     async def _other_alarms(self, told: "list[Any] | None") -> None:
-        """Until other alarms than `told` have nothing but the status message to go with."""
-        version = self._bulletin.version
+        """Until other alarms than `told` have nothing but the status message to go with.
+
+        Looked at now and then: to be woken by each change of the bulletin cost 0.15 % of a core.
+        """
         while self._bulletin.get(UNSAVED_ALARMS) == told:
-            version = await self._bulletin.changed(version)
+            await self._clock.sleep(TELL_INTERVAL_S)
 
     async def _count(self, drain: "Drain") -> None:
         """The counts on the page: when they change, and not more often than a person reads."""
