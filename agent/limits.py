@@ -111,6 +111,7 @@ SYNC_ASK_S = 10.0  # between questions to a time service: ntpd may answer one in
 SYNC_SAID_S = 60.0  # its word holds: while it is restarted, and against lost answers
 CLOCK_PAIR_NS = 1_000_000  # both clocks are read within a millisecond, or again
 RECORDS_QUEUED = 10_000  # rows waiting in memory while the disk does not take them
+UNSAVED_LOOK_S = 5.0  # until alarms that the disk does not take are told
 UNSAVED_TOLD = 8  # of the alarms among them, the newest, in the status message: some 4 KB
 STORE_MB = 256  # of the card, when the configuration does not say; rows of years, thinned
 STORE_MB_MIN = 4

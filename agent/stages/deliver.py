@@ -9,7 +9,13 @@ import asyncio
 import random
 
 from agent.core.bulletin import UNSAVED_ALARMS
-from agent.limits import RECONNECT_S_MAX, RECONNECT_S_MIN, STATUS_INTERVAL_S, TELL_INTERVAL_S
+from agent.limits import (
+    RECONNECT_S_MAX,
+    RECONNECT_S_MIN,
+    STATUS_INTERVAL_S,
+    TELL_INTERVAL_S,
+    UNSAVED_LOOK_S,
+)
 from agent.ports import ALARM, LANES, LOST, LinkDown, StoreFault, StoreStats
 from agent.stages.drain import RECEIVER, Drain
 from agent.stages.status import StatusMessage
@@ -122,7 +128,7 @@ class Deliverer:
         Looked at now and then: to be woken by each change of the bulletin cost 0.15 % of a core.
         """
         while self._bulletin.get(UNSAVED_ALARMS) == told:
-            await self._clock.sleep(TELL_INTERVAL_S)
+            await self._clock.sleep(UNSAVED_LOOK_S)
 
     async def _count(self, drain: "Drain") -> None:
         """The counts on the page: when they change, and not more often than a person reads."""
