@@ -16,6 +16,7 @@ from agent.ports import LinkDown
 
 TYPE_CHECKING = False  # Type checkers read this as True, interpreters as written.
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -28,11 +29,7 @@ class BoundedSocket(socket.socket):
     trouble: "OSError | None" = None
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        try:
-            return super().recv(_bounded(size), flags)
-        except OSError as error:
-            self.trouble = self.trouble or _final(error)
-            raise
+        return _received(self, super().recv, size, flags)
 
 
 class BoundedTlsSocket(ssl.SSLSocket):
@@ -41,11 +38,21 @@ class BoundedTlsSocket(ssl.SSLSocket):
     trouble: "OSError | None" = None
 
     def recv(self, size: int = 1024, flags: int = 0) -> bytes:
-        try:
-            return super().recv(_bounded(size), flags)
-        except OSError as error:
-            self.trouble = self.trouble or _final(error)
-            raise
+        return _received(self, super().recv, size, flags)
+
+
+def _received(
+    sock: "BoundedSocket | BoundedTlsSocket",
+    receive: "Callable[[int, int], bytes]",
+    size: int,
+    flags: int,
+) -> bytes:
+    """The first error that ends the socket is its trouble."""
+    try:
+        return receive(_bounded(size), flags)
+    except OSError as error:
+        sock.trouble = sock.trouble or _final(error)
+        raise
 
 
 def _final(error: OSError) -> "OSError | None":

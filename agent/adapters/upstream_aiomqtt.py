@@ -16,7 +16,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.core.wire import payload_room
+from agent.core.wire import OFFLINE, payload_room
 from agent.dial import dial, tls_context, trouble_of
 from agent.limits import (
     CONNECT_S_MAX,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 V5, V311 = aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311
 IN_FLIGHT_MAX = 200  # above our own window: the library's default of 20 must not be the narrower
-OFFLINE = b'{"schema":1,"state":"offline"}'
-
 NO_RETAIN = "no_retain"  # the broker keeps no message for those who come later
 # CONNACK (MQTT 5, table 3-1; the library gives 3.1.1's five codes by the same numbers).
 CONNACK_CODES = {

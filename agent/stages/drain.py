@@ -11,7 +11,15 @@ import asyncio
 from collections import namedtuple
 
 from agent.core.flights import Flights
-from agent.core.wire import Bundle, fits, fitting, payload_room, read_receipt
+from agent.core.wire import (
+    SCHEMA,
+    TRIAL_LANE,
+    Bundle,
+    fits,
+    fitting,
+    payload_room,
+    read_receipt,
+)
 from agent.limits import (
     BUNDLE_BYTES,
     BUNDLE_ROWS,
@@ -36,9 +44,7 @@ if TYPE_CHECKING:
     from agent.stages.suspects import Suspect
 
 RECEIVER = "receiver"
-TRIAL_LANE = "test"  # receivers pass it over
-TRIAL = b'{"schema":2,"lane":"test"}'
-
+TRIAL = f'{{"schema":{SCHEMA},"lane":"{TRIAL_LANE}"}}'.encode()
 
 # A row of `kind` needs a packet of so many bytes, the broker takes `limit_bytes`; until `look_ns`
 # its lane stands still.

@@ -12,7 +12,7 @@ import json
 import os
 
 from agent import app
-from agent.core.wire import payload_room
+from agent.core.wire import OFFLINE, SCHEMA, TRIAL_LANE, payload_room
 from agent.limits import BUNDLE_BYTES, PACKET_BYTES_WANTED
 from agent.ports import LOST, PUBLISH_RIGHT, LinkDown, Refused
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from agent.config import Settings
     from agent.ports import Link
 
-TEST = "test"  # the lane that receivers pass over, and the end of this connection's name
-OFFLINE = b'{"schema":1,"state":"offline"}'
 ECHO_S = 5.0  # for a message to come back, over a slow link too
 KEPT_S = 1.0  # for a retained message to come after the subscription
 # Of a step: OK it is proved; LIMITED the agent does without it and says so; UNKNOWN; FAILED.
@@ -54,9 +52,9 @@ class Trial:
 
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
-        self._upstream, root = app.upstream_for(settings, TEST)
+        self._upstream, root = app.upstream_for(settings, TRIAL_LANE)
         self._rows, self._status, self._ack = (
-            f"{root}/{end}" for end in (f"data/{TEST}", "status", "ack")
+            f"{root}/{end}" for end in (f"data/{TRIAL_LANE}", "status", "ack")
         )
         self.found: "dict[str, tuple[str, list[Any]]]" = {}
         self._at = "session"
@@ -117,8 +115,7 @@ class Trial:
         try:
             await link.publish(self._status, OFFLINE)
         except (LinkDown, Refused) as error:
-            detail = error.detail if isinstance(error, LinkDown) else str(error)
-            return LIMITED, ["status_refused", {"topic": self._status, "detail": detail}]
+            return LIMITED, ["status_refused", {"topic": self._status, "detail": _said(error)}]
         wait_s = ECHO_S if self.found["publish"][0] == OK else KEPT_S
         if link.tells_refusals or (listens and await _comes_back(link, OFFLINE, wait_s)):
             return OK, []
@@ -132,12 +129,15 @@ class Trial:
             await link.publish(self._rows, trial_message(), retain=True)
             await link.publish(self._rows, b"", retain=True)
         except (LinkDown, Refused) as error:
-            detail = error.detail if isinstance(error, LinkDown) else str(error)
-            return LIMITED, ["no_retain", {"detail": detail}]
+            return LIMITED, ["no_retain", {"detail": _said(error)}]
         return OK, []
 
     async def _receipt(self, link: "Link") -> "tuple[str, list[Any]]":
         return await hears(link, self._ack)
+
+
+def _said(error: "LinkDown | Refused") -> str:
+    return str(error.detail if isinstance(error, LinkDown) else error)
 
 
 async def hears(link: "Link", topic: str) -> "tuple[str, list[Any]]":
@@ -182,7 +182,7 @@ async def published(link: "Link", topic: str) -> "list[Any]":
 def trial_message(size: int = 0) -> bytes:
     """Of `size` bytes at least, like no other."""
     token = binascii.hexlify(os.urandom(8)).decode()
-    head = f'{{"schema":2,"lane":"{TEST}","token":"{token}","filler":"'
+    head = f'{{"schema":{SCHEMA},"lane":"{TRIAL_LANE}","token":"{token}","filler":"'
     return f'{head}{"x" * (size - len(head) - 2)}"}}'.encode()
 
 

@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from firmware_tools.ledger.account import Row
-from firmware_tools.ledger.read import LANES, SEQ_MAX
+from firmware_tools.ledger.counts import SEQ_MAX
+from firmware_tools.ledger.read import LANES
 
 TOLD_MAX = 16  # of what is wrong; more of it says no more
 ROWS = "SELECT device, boot, lane, seq, first_seq, mono_ns, kind, body, crc FROM rows"

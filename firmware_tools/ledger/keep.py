@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +160,7 @@ class Keeper:
         will free them by our receipt. `told`, `devices`: as of `Account.counts_rows`, `device_row`.
         """
         states = [(*s.key, s.base, s.freed_to, s.duplicates, _text_of(s.again)) for s in streams]
-        try:
-            cursor = self._db.cursor()
+        with self._transaction() as cursor:
             self._keep_rows(cursor, [row for row in rows if not row.first_seq])
             thinned = [row for row in rows if row.first_seq]
             strangers = self._strangers(thinned)
@@ -174,12 +173,18 @@ class Keeper:
             cursor.executemany(self._statement(KEEP_STREAM), states)
             cursor.executemany(self._statement(KEEP_TOLD), told)
             cursor.executemany(self._statement(KEEP_DEVICE), list(devices))
+        return conflicts
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        """A cursor; all that is done with it is durable, or none of it and KeepFault."""
+        try:
+            yield self._db.cursor()
             self._db.commit()
         except _errors() as error:
             with contextlib.suppress(*_errors()):  # of a connection that is gone nothing is left
                 self._db.rollback()
             raise self._fault(error) from error
-        return conflicts
 
     def _keep_rows(self, cursor: Any, rows: list[Row]) -> None:
         cursor.executemany(self._statement(KEEP_ROW), [(*row, crc_of(row)) for row in rows])
@@ -210,15 +215,9 @@ class Keeper:
             row for name in {one["device"] for one in lines} for row in account.counts_rows(name)
         ]
         values = [(line["device"], line["at"], json.dumps(line)) for line in lines]
-        try:
-            cursor = self._db.cursor()
+        with self._transaction() as cursor:
             cursor.executemany(self._statement(WRITE_OFF), values)
             cursor.executemany(self._statement(KEEP_TOLD), told)
-            self._db.commit()
-        except _errors() as error:
-            with contextlib.suppress(*_errors()):
-                self._db.rollback()
-            raise self._fault(error) from error
 
     def tombstones(self) -> list[tuple[str, str]]:
         """(device, body) of each that is kept."""

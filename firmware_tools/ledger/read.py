@@ -6,12 +6,11 @@ import re
 from typing import Any
 
 from firmware_tools.ledger.account import TOMBSTONE, Row
-from firmware_tools.ledger.counts import Told
+from firmware_tools.ledger.counts import SEQ_MAX, Told
 
 DATA_BYTES = 64 * 1024  # the wire's own limit of a bundle
 ROWS = 1000
 LANES = ("alarm", "live", "history")
-SEQ_MAX = 0xFFFFFFFF
 WHOLE_BITS = 63  # what either database's BIGINT holds beside the sign
 DEPTH = 64  # a device's body has three levels
 NOT_KEPT = re.compile("[\0\ud800-\udfff]")

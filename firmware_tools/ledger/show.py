@@ -44,7 +44,7 @@ def lines(account: Account) -> list[dict[str, Any]]:
 
 def summary(account: Account) -> dict[str, Any]:
     """Of all devices; `complete` when nothing is missing and no key stands for two rows."""
-    holes = account.holes()
+    holes, with_files = account.holes(), file_lines(account)
     counted = {device for device, _ in account.counts}
     devices = sorted({key.device for key in account.streams} | set(account.online) | counted)
     unaccounted = {device: account.unaccounted(device) for device in devices}
@@ -59,11 +59,10 @@ def summary(account: Account) -> dict[str, Any]:
         "invalid": account.invalid,
         "holes": [hole_line(hole) for hole in holes],
         "unaccounted": {device: count for device, count in unaccounted.items() if count},
-        "lost_with_file": file_lines(account),
+        "lost_with_file": with_files,
         "conflicts": conflict_lines(account),
         "written_off": account.written_off,
-        "complete": not (holes or any(unaccounted.values()) or account.conflicts)
-        and not file_lines(account),
+        "complete": not (holes or any(unaccounted.values()) or account.conflicts or with_files),
     }
 
 
@@ -165,10 +164,11 @@ class Teller:
             if line not in self._conflicts:
                 self._print({"event": "conflict", **line})
         self._conflicts = conflict_lines(account)
-        for line in file_lines(account):
+        with_files = file_lines(account)
+        for line in with_files:
             if line not in self._with_files:
                 self._print({"event": "lost_with_file", **line})
-        self._with_files = file_lines(account)
+        self._with_files = with_files
 
     def _print(self, line: dict[str, Any]) -> None:
         self._out.write(json.dumps(line) + "\n")

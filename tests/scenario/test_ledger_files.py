@@ -61,6 +61,10 @@ class Listening:
             assert time.monotonic() < end_s, f"not within {WITHIN_S} s: {summary(self.account)}"
             self._receiver.turn()
 
+    def turn_until_rows(self, count: int) -> None:
+        """Until it has more than `count`."""
+        self.turn_until(lambda: self.rows > count)
+
     def turn_for(self, seconds: float) -> None:
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
@@ -101,7 +105,7 @@ class Scene:
         for _ in range(2):
             before = ledger.rows
             with self.life():
-                ledger.turn_until(lambda: ledger.rows > before + 50)  # noqa: B023
+                ledger.turn_until_rows(before + 50)
             ledger.turn_for(QUIET_S)
 
     @contextlib.contextmanager
@@ -155,7 +159,7 @@ def test_a_backlog_that_went_with_its_state_folder_is_missed(
     scene.fill(WAITING)
     with scene.ledger(receipts=False) as ledger:
         with scene.life():
-            ledger.turn_until(lambda: ledger.rows > 50)
+            ledger.turn_until_rows(50)
         ledger.turn_for(QUIET_S)
         shutil.rmtree(scene.state)
         with scene.life():
@@ -176,7 +180,7 @@ def test_a_life_that_nobody_heard_after_the_state_was_deleted_is_missed(
     with scene.ledger() as ledger:
         for rows in (300, 350):
             with scene.life():
-                ledger.turn_until(lambda: ledger.rows > rows)  # noqa: B023
+                ledger.turn_until_rows(rows)
     scene.broker.kill()
     scene.broker.forget()
     scene.broker.start()
@@ -201,7 +205,7 @@ def test_a_ledger_that_comes_to_a_running_device_misses_nothing(
     with scene.life():
         scene.unheard_of(80)
         with scene.ledger() as ledger:
-            ledger.turn_until(lambda: ledger.rows > 50)
+            ledger.turn_until_rows(50)
     with scene.ledger() as ledger:
         scene.two_lives(ledger)
     code, told = scene.checked(capsys)
@@ -218,7 +222,7 @@ def test_an_image_that_was_put_back_sends_copies_and_nothing_is_missed(
     with scene.ledger() as ledger:
         for rows in (250, 300):  # the second one tells of what the first one made
             with scene.life():
-                ledger.turn_until(lambda: ledger.rows > rows)  # noqa: B023
+                ledger.turn_until_rows(rows)
             ledger.turn_for(QUIET_S)
         shutil.rmtree(scene.state)
         shutil.copytree(image, scene.state)

@@ -8,7 +8,6 @@ import contextlib
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,7 @@ import pytest
 from firmware_tools.ledger.account import Account, Hole, Key
 from firmware_tools.ledger.read import Invalid, read_status
 from firmware_tools.ledger.show import Teller, summary, table
-from tests.ledger_rig import DEVICE, KINDS, LANE, Device, Ledger, known, ledger_at
-from tests.postgres import ledger_place
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, bool]]:
-    kind, *restarts = request.param.split(", ")
-    with ledger_place(kind) as place:
-        yield place, bool(restarts)
-
-
-@pytest.fixture
-def ledger(place: tuple[str, bool]) -> Iterator[Ledger]:
-    with ledger_at(place) as made:
-        yield made
+from tests.ledger_rig import DEVICE, LANE, Device, Ledger, known
 
 
 def test_rows_that_a_deleted_file_had_told_of_are_missed_by_device_lane_and_count(

@@ -1,7 +1,6 @@
 """What is written off of a device: told for ever, and no longer missed; what is lost later is."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,21 +8,7 @@ import pytest
 from firmware_tools.ledger.account import Key
 from firmware_tools.ledger.cli import main
 from firmware_tools.ledger.show import table
-from tests.ledger_rig import DEVICE, KINDS, LANE, Device, Ledger, known, ledger_at
-from tests.postgres import ledger_place
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, bool]]:
-    kind, *restarts = request.param.split(", ")
-    with ledger_place(kind) as place:
-        yield place, bool(restarts)
-
-
-@pytest.fixture
-def ledger(place: tuple[str, bool]) -> Iterator[Ledger]:
-    with ledger_at(place) as made:
-        yield made
+from tests.ledger_rig import DEVICE, LANE, Device, Ledger, known
 
 
 def holed(ledger: Ledger) -> Device:
